@@ -1,0 +1,57 @@
+//! Generates `ui/src/backend/types.ts`. Fails when the committed file differs; `UPDATE_TYPES=1` writes it.
+
+use pocketbench_app_core::api;
+use pocketbench_domain::compare::RunResult;
+use pocketbench_domain::device::DeviceProfile;
+use std::collections::BTreeMap;
+use ts_rs::{Config, TS, TypeVisitor};
+
+struct Declarations<'a> {
+    config: &'a Config,
+    found: BTreeMap<String, String>,
+}
+
+impl TypeVisitor for Declarations<'_> {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        // Only named types of ours have an output path; numbers, strings and vectors have none.
+        if T::output_path().is_some() {
+            let name = T::ident(self.config);
+            if self.found.contains_key(&name) {
+                return;
+            }
+            let docs = T::docs().unwrap_or_default();
+            self.found.insert(name, format!("{docs}export {}\n", T::decl(self.config)));
+        }
+        T::visit_dependencies(self);
+        T::visit_generics(self);
+    }
+}
+
+#[test]
+fn committed_types_are_what_rust_says() {
+    let config = Config::new().with_large_int("number");
+    let mut all = Declarations { config: &config, found: BTreeMap::new() };
+    all.visit::<api::AppInfo>();
+    all.visit::<api::ModelEntry>();
+    all.visit::<api::SuiteInfo>();
+    all.visit::<api::RunRequest>();
+    all.visit::<api::Estimate>();
+    all.visit::<api::RunSummary>();
+    all.visit::<api::SampleRow>();
+    all.visit::<api::AppEvent>();
+    all.visit::<api::ExportFormat>();
+    all.visit::<RunResult>();
+    all.visit::<DeviceProfile>();
+    let declarations: Vec<String> = all.found.into_values().collect();
+    let text = format!(
+        "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test -p pocketbench-app-core --test typescript\n\n{}",
+        declarations.join("\n")
+    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/src/backend/types.ts");
+    if std::env::var_os("UPDATE_TYPES").is_some() {
+        std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
+        std::fs::write(path, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == text, "ui/src/backend/types.ts is out of date: run this test with UPDATE_TYPES=1");
+}

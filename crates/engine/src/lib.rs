@@ -1,0 +1,1 @@
+//! llama.cpp behind a small safe API: load, generate, synthetic benchmarks, exact buffer sizes

@@ -1,0 +1,3 @@
+fn main() {
+    pocketbench_app_lib::run()
+}
