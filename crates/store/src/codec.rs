@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-/// Nanoseconds since the Unix epoch. SQLite's integer holds the years 1677 to 2262.
+/// Nanoseconds since the Unix epoch. `SQLite`'s integer holds the years 1677 to 2262.
 pub(crate) fn time(at: DateTime<Utc>) -> Result<i64, StoreError> {
     at.timestamp_nanos_opt().ok_or_else(|| StoreError::Rejected(format!("the time {at} is out of range")))
 }
@@ -18,7 +18,7 @@ pub(crate) fn get_time(row: &SqliteRow, column: &'static str) -> Result<DateTime
     Ok(DateTime::from_timestamp_nanos(row.try_get(column)?))
 }
 
-/// SQLite's integers are signed.
+/// `SQLite`'s integers are signed.
 pub(crate) fn count(n: u64) -> Result<i64, StoreError> {
     i64::try_from(n).map_err(|_| StoreError::Rejected(format!("{n} is too large")))
 }

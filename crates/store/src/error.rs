@@ -19,7 +19,7 @@ pub enum StoreError {
     ReadOnlyFolder {
         /// Folder or file.
         path: PathBuf,
-        /// In the operating system's or SQLite's words.
+        /// In the operating system's or `SQLite`'s words.
         reason: String,
     },
     /// No space left. What was stored before is still there.
@@ -40,7 +40,7 @@ pub enum StoreError {
     /// The file is no database, or its structure is damaged. It was left as it is.
     #[error("the database is damaged: {reason}")]
     DatabaseCorrupt {
-        /// SQLite's findings.
+        /// `SQLite`'s findings.
         reason: String,
     },
     /// A stored record cannot be read back.
@@ -65,7 +65,7 @@ pub enum StoreError {
     /// The record breaks a rule of the schema, such as a reference to a record that does not exist.
     #[error("the database refuses the record: {0}")]
     Rejected(String),
-    /// An error of SQLite or the operating system that none of the others describes.
+    /// An error of `SQLite` or the operating system that none of the others describes.
     #[error("database error: {0}")]
     Other(String),
 }
@@ -86,7 +86,7 @@ impl StoreError {
         Self::from(error).in_folder(folder)
     }
 
-    /// SQLite could not open or create one of its files.
+    /// `SQLite` could not open or create one of its files.
     pub(crate) fn is_cannot_open(&self) -> bool {
         matches!(self, Self::ReadOnlyFolder { .. })
     }

@@ -1,8 +1,12 @@
-//! SQLite: every SQL statement of Pocketbench. One module a table; the schema is in `migrations/` at the root.
+//! `SQLite`: every SQL statement of Pocketbench. One module a table; the schema is in `migrations/` at the root.
 //!
 //! A [`Store`] owns the data folder: it holds the folder's lock, one connection that writes and a few that read. Every
 //! write is one transaction and is on disk when its function returns; dropping a future in the middle of a write leaves
 //! either all of it or nothing.
+
+// The tests' records name the crate as any user does.
+#[cfg(test)]
+extern crate self as pocketbench_store;
 
 mod cells;
 mod codec;
@@ -54,7 +58,7 @@ pub enum Access {
 /// The data folder of Pocketbench, opened.
 #[derive(Debug)]
 pub struct Store {
-    /// One connection: writes queue here instead of in SQLite's busy handler. Read-only access has the readers here, so
+    /// One connection: writes queue here instead of in `SQLite`'s busy handler. Read-only access has the readers here, so
     /// that a write fails as it should.
     writer: SqlitePool,
     readers: SqlitePool,
@@ -143,7 +147,7 @@ impl Store {
         check(&self.readers).await
     }
 
-    /// Closes in order and releases the folder. Dropping does the same, but does not wait for SQLite to finish.
+    /// Closes in order and releases the folder. Dropping does the same, but does not wait for `SQLite` to finish.
     pub async fn close(mut self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -199,7 +203,7 @@ async fn refuse_newer(pool: &SqlitePool) -> Result<i64, StoreError> {
         sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version").fetch_all(pool).await?;
     for (version, checksum) in &applied {
         let known = MIGRATIONS.iter().find(|m| m.version == *version);
-        if !known.is_some_and(|m| *m.checksum == **checksum) {
+        if known.is_none_or(|m| *m.checksum != **checksum) {
             return Err(StoreError::DatabaseNewer { schema: *version });
         }
     }

@@ -1,0 +1,332 @@
+//! What is stored comes back as it was, and queries say what the records say.
+
+mod common;
+
+use common::{at, device, fill, fresh, generation, id, job, model, run, sample, session};
+use pocketbench_domain::job::{JobId, JobKind, JobState};
+use pocketbench_domain::run::{CellId, CellState, RunId, SampleId, SessionId};
+use pocketbench_domain::suite::Category;
+use pocketbench_domain::{ErrorCode, ErrorReport};
+use pocketbench_store::{Access, LOG_TAIL_LINES, ModelFile, SampleCount, Store, StoreError};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_run_comes_back_as_it_was_after_reopening() {
+    let (folder, store) = fresh().await;
+    let (mut run, mut cells, samples) = fill(&store, 0x1000).await;
+    let sessions = [session(0x1040, run.id, 0), session(0x1041, run.id, 1)];
+    let failure =
+        ErrorReport::new(ErrorCode::OutOfMemory, "Ended.").hint("Take a smaller one.").details(json!({ "status": 9 }));
+    store.set_cell_state(cells[1].id, CellState::Failed, Some(&failure)).await.unwrap();
+    store.set_cell_state(cells[0].id, CellState::Done, None).await.unwrap();
+    store.finish_run(run.id, at(999)).await.unwrap();
+    cells[1].state = CellState::Failed;
+    cells[1].failure = Some(failure);
+    cells[0].state = CellState::Done;
+    run.finished_at = Some(at(999));
+    store.close().await;
+
+    let store = Store::open(folder.path(), Access::Own).await.unwrap();
+    assert_eq!(store.run(run.id).await.unwrap(), run);
+    assert_eq!(store.cells(run.id).await.unwrap(), cells);
+    assert_eq!(store.sessions(run.id).await.unwrap(), sessions);
+    assert_eq!(store.samples(run.id).await.unwrap(), samples);
+    assert_eq!(store.device("fp-bench").await.unwrap(), run.device);
+}
+
+#[tokio::test]
+async fn counts_say_where_a_resumed_run_goes_on() {
+    let (_folder, store) = fresh().await;
+    let (run, cells, _) = fill(&store, 0x1000).await;
+    let counts = store.sample_counts(run.id).await.unwrap();
+    assert_eq!(counts.get(&cells[0].id), Some(&SampleCount { warmup: 1, counted: 1 }));
+    assert_eq!(counts.get(&cells[2].id), Some(&SampleCount { warmup: 0, counted: 2 }));
+    assert_eq!(counts.get(&cells[1].id), None, "slot 1 was not measured");
+    assert_eq!(counts.len(), 4);
+    assert!(store.sample_counts(RunId(id(7))).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn runs_are_listed_newest_first_with_their_counts() {
+    let (_folder, store) = fresh().await;
+    let (old, cells, _) = fill(&store, 0x1000).await;
+    let (new, _, _) = fill(&store, 0x2000).await;
+    store.set_cell_state(cells[0].id, CellState::Done, None).await.unwrap();
+    store
+        .set_cell_state(cells[1].id, CellState::Failed, Some(&ErrorReport::new(ErrorCode::WorkerCrashed, "x")))
+        .await
+        .unwrap();
+
+    let rows = store.runs(10).await.unwrap();
+    assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), [new.id, old.id]);
+    assert_eq!(rows[1].job_id, old.job_id);
+    assert_eq!(rows[1].state, JobState::Running);
+    assert_eq!(rows[1].models, ["SmolLM2 · Q4_1", "Gemma 3 · Q4_1"]);
+    assert_eq!((rows[1].suite_id.as_str(), rows[1].suite_title.as_str()), ("quick", "Quick"));
+    assert_eq!((rows[1].started_at, rows[1].finished_at), (old.started_at, None));
+    assert_eq!((rows[1].cells_finished, rows[1].cells_total), (2, 8));
+    assert_eq!((rows[0].cells_finished, rows[0].cells_total), (0, 8));
+    assert_eq!(store.runs(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_sample_is_stored_once() {
+    let (_folder, store) = fresh().await;
+    let (run, cells, samples) = fill(&store, 0x1000).await;
+    let again = sample(0x9999, &cells[2], SessionId(id(0x1040)), 0, generation(1_000_000_000));
+    assert!(matches!(store.insert_sample(&again).await, Err(StoreError::Conflict(_))));
+    assert!(matches!(store.insert_sample(&samples[0]).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.samples(run.id).await.unwrap(), samples, "the first one stands");
+}
+
+#[tokio::test]
+async fn a_sample_needs_its_cell_and_a_session_of_the_same_slot() {
+    let (_folder, store) = fresh().await;
+    let (run, cells, _) = fill(&store, 0x1000).await;
+    let strange = sample(0x9000, &cells[2], SessionId(id(0x1041)), 5, generation(1_000_000_000));
+    let Err(StoreError::Rejected(why)) = store.insert_sample(&strange).await else { panic!("stored") };
+    assert!(why.contains("same run and slot"), "{why}");
+
+    let mut orphan = strange.clone();
+    orphan.cell_id = CellId(id(0xdead));
+    assert!(matches!(store.insert_sample(&orphan).await, Err(StoreError::Rejected(_))));
+    assert_eq!(store.samples(run.id).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_run_is_created_all_or_nothing() {
+    let (_folder, store) = fresh().await;
+    let (run, mut cells) = run(0x1000);
+    assert!(matches!(store.create_run(&run, &cells).await, Err(StoreError::Rejected(_))), "its job is not stored");
+    store.insert_job(&job(0x1000)).await.unwrap();
+    cells[7].task_id = "unknown".into();
+    assert!(matches!(store.create_run(&run, &cells).await, Err(StoreError::Rejected(_))));
+    assert!(matches!(store.run(run.id).await, Err(StoreError::NotFound { .. })));
+    assert!(store.devices().await.unwrap().is_empty(), "the device went with the transaction");
+}
+
+#[tokio::test]
+async fn deleting_a_run_takes_what_belongs_to_it_and_nothing_else() {
+    let (_folder, store) = fresh().await;
+    let (gone, _, _) = fill(&store, 0x1000).await;
+    let (kept, cells, samples) = fill(&store, 0x2000).await;
+    store.delete_run(gone.id).await.unwrap();
+
+    assert!(matches!(store.run(gone.id).await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(store.job(gone.job_id).await, Err(StoreError::NotFound { .. })));
+    assert!(store.cells(gone.id).await.unwrap().is_empty());
+    assert!(store.sessions(gone.id).await.unwrap().is_empty());
+    assert!(store.samples(gone.id).await.unwrap().is_empty());
+    assert!(matches!(store.delete_run(gone.id).await, Err(StoreError::NotFound { .. })));
+    assert_eq!(store.cells(kept.id).await.unwrap(), cells);
+    assert_eq!(store.samples(kept.id).await.unwrap(), samples);
+}
+
+#[tokio::test]
+async fn every_name_of_an_enum_passes_the_schema() {
+    let (_folder, store) = fresh().await;
+    let states = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Paused,
+        JobState::Done,
+        JobState::Failed,
+        JobState::Cancelled,
+        JobState::Interrupted,
+    ];
+    for (n, state) in (0u128..).zip(states) {
+        let mut job = job(n);
+        job.state = state;
+        job.kind = if n % 2 == 0 { JobKind::Run } else { JobKind::Verify };
+        store.insert_job(&job).await.unwrap();
+        assert_eq!(store.job(job.id).await.unwrap(), job);
+    }
+    let categories = [
+        Category::Load,
+        Category::ShortQa,
+        Category::Code,
+        Category::Mathematics,
+        Category::LongForm,
+        Category::Batch,
+        Category::Synthetic,
+    ];
+    for (n, category) in (1u128..).zip(categories) {
+        let (mut run, cells) = run(n << 12);
+        for task in &mut run.spec.suite.tasks {
+            task.category = category;
+        }
+        store.insert_job(&job(n << 12)).await.unwrap();
+        store.create_run(&run, &cells).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn jobs_change_and_keep_their_log() {
+    let (_folder, store) = fresh().await;
+    let mut job = job(1);
+    store.insert_job(&job).await.unwrap();
+    let lines: Vec<String> = (0..60).map(|n| format!("line {n}")).collect();
+    store.append_log(job.id, &lines, at(50)).await.unwrap();
+
+    job.state = JobState::Failed;
+    job.error = Some(ErrorReport::new(ErrorCode::DiskFull, "Full."));
+    job.progress.done = 40;
+    job.title = "Renamed".into();
+    job.run_id = None;
+    job.updated_at = at(60);
+    store.update_job(&job).await.unwrap();
+
+    job.log_tail = lines[60 - LOG_TAIL_LINES..].to_vec();
+    assert_eq!(store.job(job.id).await.unwrap(), job);
+    store.append_log(job.id, &["x".repeat(5_000)], at(40)).await.unwrap();
+    let stored = store.job(job.id).await.unwrap();
+    assert_eq!(stored.log_tail.len(), LOG_TAIL_LINES);
+    assert_eq!(stored.log_tail[LOG_TAIL_LINES - 1].len(), 2_000, "cut");
+    assert_eq!(stored.updated_at, at(60), "time does not run backwards");
+
+    let nobody = common::job(77);
+    assert!(matches!(store.update_job(&nobody).await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(store.append_log(nobody.id, &[], at(0)).await, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn what_was_alive_is_interrupted_and_the_rest_left_alone() {
+    use JobState::{Cancelled, Done, Interrupted};
+    let (_folder, store) = fresh().await;
+    let all = [JobState::Queued, JobState::Running, JobState::Paused, JobState::Done, JobState::Cancelled];
+    for (n, state) in (0u128..).zip(all) {
+        let mut job = job(n);
+        job.state = state;
+        job.created_at = at(i64::try_from(n).unwrap());
+        store.insert_job(&job).await.unwrap();
+    }
+    let mut interrupted = store.mark_interrupted(at(500)).await.unwrap();
+    interrupted.sort();
+    assert_eq!(interrupted, [JobId(id(0)), JobId(id(1)), JobId(id(2))]);
+    let states: Vec<JobState> = store.jobs(10).await.unwrap().iter().map(|j| j.state).collect();
+    assert_eq!(states, [Cancelled, Done, Interrupted, Interrupted, Interrupted], "newest first");
+    assert_eq!(store.job(JobId(id(1))).await.unwrap().updated_at, at(500));
+    assert!(store.mark_interrupted(at(501)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_is_hashed_once() {
+    let (_folder, store) = fresh().await;
+    let file = ModelFile { model: model('a', "One"), mtime_ns: 5, last_seen: at(0), reference: true };
+    store.upsert_model_file(&file).await.unwrap();
+    let (path, size) = (file.model.path.as_str(), file.model.file_bytes);
+    assert_eq!(store.model_file(path, size, 5).await.unwrap(), Some(file.clone()));
+    assert_eq!(store.model_file(path, size, 6).await.unwrap(), None, "touched");
+    assert_eq!(store.model_file(path, size + 1, 5).await.unwrap(), None, "grown");
+    assert_eq!(store.model_file("/elsewhere", size, 5).await.unwrap(), None);
+
+    // Another file takes its place and a scan sees it.
+    let mut other = ModelFile { model: model('b', "Two"), mtime_ns: 9, last_seen: at(3), reference: false };
+    other.model.path = path.into();
+    store.upsert_model_file(&other).await.unwrap();
+    other.reference = true;
+    assert_eq!(store.model_file(path, size, 9).await.unwrap(), Some(other.clone()));
+    assert_eq!(store.referenced_files().await.unwrap(), [other]);
+
+    store.forget_model_file(path).await.unwrap();
+    assert!(store.referenced_files().await.unwrap().is_empty());
+    assert!(matches!(store.forget_model_file(path).await, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn the_same_content_has_one_header_and_the_newest_reading_of_it() {
+    let (_folder, store) = fresh().await;
+    let file = ModelFile { model: model('a', "One"), mtime_ns: 5, last_seen: at(0), reference: false };
+    store.upsert_model_file(&file).await.unwrap();
+    let mut reread = file.model.clone();
+    reread.header.license = None;
+    store.upsert_model(&reread).await.unwrap();
+    let found = store.model_file(&file.model.path, file.model.file_bytes, 5).await.unwrap().unwrap();
+    assert_eq!(found.model.header, reread.header);
+
+    let mut strange = model('a', "x");
+    strange.sha256 = "NOT A HASH".into();
+    assert!(matches!(store.upsert_model(&strange).await, Err(StoreError::Rejected(_))));
+}
+
+#[tokio::test]
+async fn a_device_is_known_by_its_fingerprint() {
+    let (_folder, store) = fresh().await;
+    store.upsert_device(&device("one"), at(0)).await.unwrap();
+    store.upsert_device(&device("two"), at(1)).await.unwrap();
+    let mut grown = device("one");
+    grown.ram_bytes *= 2;
+    store.upsert_device(&grown, at(2)).await.unwrap();
+    assert_eq!(store.devices().await.unwrap(), [grown, device("two")]);
+    assert!(matches!(store.device("fp-three").await, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn settings_hold_any_json() {
+    let (_folder, store) = fresh().await;
+    assert_eq!(store.setting::<u32>("threads").await.unwrap(), None);
+    store.set_setting("threads", &4u32).await.unwrap();
+    store.set_setting("threads", &2u32).await.unwrap();
+    assert_eq!(store.setting::<u32>("threads").await.unwrap(), Some(2));
+    assert!(matches!(store.setting::<String>("threads").await, Err(StoreError::BadRecord { .. })));
+    store.set_setting("folders", &vec!["a", "ü"]).await.unwrap();
+    assert_eq!(store.setting::<Vec<String>>("folders").await.unwrap().unwrap(), ["a", "ü"]);
+}
+
+#[tokio::test]
+async fn typical_times_are_medians_without_warm_up() {
+    let (_folder, store) = fresh().await;
+    let (run, cells, _) = fill(&store, 0x1000).await;
+    let sha = run.spec.entries[0].model.sha256.clone();
+    let times = store.typical_task_times(&sha, "quick", 3, "fp-bench").await.unwrap();
+    let of = |id: &str| times.iter().find(|t| t.task_id == id).map(|t| (t.seconds, t.samples));
+    assert_eq!(of("load-cold"), Some((0.16, 1)), "the warm-up of 0.18 s is left out");
+    assert_eq!(of("qa-1"), Some((0.080_000_003, 2)), "the mean of the two in the middle");
+    assert_eq!(of("batch-1"), Some((0.4, 1)));
+
+    // A third, and a second run: all count.
+    store
+        .insert_sample(&sample(0x9000, &cells[2], SessionId(id(0x1040)), 2, generation(100_000_000_000)))
+        .await
+        .unwrap();
+    let times = store.typical_task_times(&sha, "quick", 3, "fp-bench").await.unwrap();
+    assert_eq!(times.iter().find(|t| t.task_id == "qa-1").map(|t| (t.seconds, t.samples)), Some((0.090_000_003, 3)));
+
+    for (sha, suite, version, device) in [
+        ("f".repeat(64), "quick", 3, "fp-bench"),
+        (sha.clone(), "other", 3, "fp-bench"),
+        (sha.clone(), "quick", 4, "fp-bench"),
+        (sha.clone(), "quick", 3, "fp-other"),
+    ] {
+        assert!(store.typical_task_times(&sha, suite, version, device).await.unwrap().is_empty());
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+    /// Nothing is rounded before it is stored.
+    #[test]
+    fn figures_come_back_to_the_last_bit(
+        times in proptest::collection::vec(proptest::num::u64::ANY, 0..40),
+        share in proptest::num::f64::NORMAL,
+        seconds in -9_000_000_000i64..9_000_000_000,
+        nanos in 0u32..1_000_000_000,
+    ) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let (_folder, store) = fresh().await;
+            let (run, cells) = run(0x1000);
+            store.insert_job(&job(0x1000)).await.unwrap();
+            store.create_run(&run, &cells).await.unwrap();
+            store.insert_session(&session(0x50, run.id, 0)).await.unwrap();
+            let mut measured = generation(5);
+            let pocketbench_domain::run::Measured::Generation(g) = &mut measured else { unreachable!() };
+            g.token_at_ns = times;
+            let mut sample = sample(0x60, &cells[2], SessionId(id(0x50)), 0, measured);
+            sample.id = SampleId(id(0x61));
+            sample.machine.other_cpu = Some(share);
+            sample.started_at = chrono::DateTime::from_timestamp(seconds, nanos).unwrap();
+            store.insert_sample(&sample).await.unwrap();
+            assert_eq!(store.samples(run.id).await.unwrap(), [sample]);
+        });
+    }
+}
