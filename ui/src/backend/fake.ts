@@ -1,0 +1,408 @@
+// A backend for a plain browser. Nothing it says was measured, and the UI says so on every screen. It is steered by
+// the address (see e2e/README.md): `scenario` picks the state of the machine, `speed` how fast a run goes, `hold` after
+// how many updates the running one stands still.
+import type { Backend } from './backend'
+import * as machine from './fixtures/machine'
+import { conclude, failureOf, measure, stepsOf, type Plan, type Profile, type Step } from './fixtures/results'
+import { answers, infoOf, suites } from './fixtures/suites'
+import type {
+  AppEvent,
+  ErrorReport,
+  Job,
+  JobState,
+  LiveUpdate,
+  ModelEntry,
+  RunResult,
+  RunSummary,
+  SampleRow,
+} from './types'
+
+/** States that the fake can be in. */
+export const scenarios = [
+  'full',
+  'empty',
+  'loading',
+  'partial',
+  'error',
+  'running',
+  'queued',
+  'tradeoff',
+  'nodifference',
+  'failedcell',
+  'withheld',
+  'single',
+  'interrupted',
+  'cancelled',
+  'failed',
+  'already-running',
+  'database-newer',
+  'read-only',
+] as const
+export type Scenario = (typeof scenarios)[number]
+
+/** Identifier of the newest run of every scenario, and of its job. */
+export const fixedRunId = '01930000-0000-7000-8000-000000000001'
+export const fixedJobId = '01930000-0000-7000-9000-000000000001'
+
+const fatal: Partial<Record<Scenario, ErrorReport>> = {
+  'already-running': {
+    code: 'ALREADY_RUNNING',
+    message: 'another Pocketbench holds the data folder',
+    hint: 'Use the window that is open already, or close it and try again.',
+    details: { data_folder: machine.appInfo.data_folder },
+  },
+  'database-newer': {
+    code: 'DATABASE_NEWER',
+    message: 'the database has schema 7, and this version knows schemas up to 3',
+    hint: 'Install the newest Pocketbench. The data is untouched.',
+  },
+  'read-only': {
+    code: 'DATA_FOLDER_READ_ONLY',
+    message: 'the data folder cannot be written',
+    hint: 'Give yourself write access to the folder, or start with another one.',
+    details: { data_folder: machine.appInfo.data_folder },
+  },
+}
+
+interface Run {
+  plan: Plan
+  job: Job
+  steps: Step[]
+  /** Next step to do. */
+  at: number
+  /** Updates already sent of that step. */
+  tick: number
+  sequence: number
+  samples: SampleRow[]
+  finishedAt: string | null
+}
+
+const start = Date.parse('2026-03-02T09:30:00Z')
+
+export function createFakeBackend(parameters: URLSearchParams): Backend {
+  const asked = parameters.get('scenario')
+  const scenario = scenarios.find((s) => s === asked) ?? 'full'
+  const speed = Number(parameters.get('speed') ?? 1) || 1
+  const hold = parameters.has('hold') ? Number(parameters.get('hold')) : null
+
+  const listeners = new Set<(event: AppEvent) => void>()
+  const runs: Run[] = []
+  const device = scenario === 'partial' ? machine.taciturnDevice : machine.device
+  const models: ModelEntry[] =
+    scenario === 'empty'
+      ? []
+      : scenario === 'partial'
+        ? [...machine.models.slice(0, 1), machine.unreadModel, machine.brokenModel]
+        : [...machine.models]
+  let clock = start
+  let counter = 1
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const now = () => new Date(clock).toISOString()
+  const emit = (event: AppEvent) => {
+    for (const listener of listeners) listener(structuredClone(event))
+  }
+
+  function fail(report: ErrorReport): never {
+    throw report
+  }
+
+  /** Answers as the scenario wants: later, never, or with an error. */
+  async function answer<T>(value: () => T): Promise<T> {
+    if (scenario === 'loading') return new Promise<T>(() => undefined)
+    await Promise.resolve()
+    const report = fatal[scenario]
+    if (report) fail(report)
+    if (scenario === 'error')
+      fail({
+        code: 'INTERNAL',
+        message: 'the operating system refused to read the data',
+        hint: 'Try again. If it happens again, restart Pocketbench.',
+        details: { os_error: 5 },
+      })
+    return structuredClone(value())
+  }
+
+  function create(profile: Profile, count: number, suiteId = 'quick', fixed = false, picked?: string[]): Run {
+    const suite = suites.find((s) => s.id === suiteId) ?? fail({ code: 'NOT_FOUND', message: `no suite ${suiteId}` })
+    const chosen = (picked ?? machine.modelRefs.slice(0, count).map((ref) => ref.path)).map(
+      (path) =>
+        models.find((entry) => entry.path === path)?.model ??
+        machine.modelRefs.find((ref) => ref.path === path) ??
+        fail({ code: 'MODEL_FILE_NOT_FOUND', message: `no model at ${path}` }),
+    )
+    if (!fixed) counter += 1
+    const n = String(fixed ? 1 : counter).padStart(12, '0')
+    const plan: Plan = {
+      runId: `01930000-0000-7000-8000-${n}`,
+      jobId: `01930000-0000-7000-9000-${n}`,
+      models: chosen,
+      suite,
+      profile,
+      startedAt: now(),
+      device,
+    }
+    const steps = stepsOf(plan)
+    const run: Run = {
+      plan,
+      steps,
+      at: 0,
+      tick: 0,
+      sequence: 0,
+      samples: [],
+      finishedAt: null,
+      job: {
+        id: plan.jobId,
+        kind: 'run',
+        state: 'queued',
+        title: `${chosen.map((model) => model.header.name).join(' against ')} · ${suite.id}`,
+        progress: { done: 0, total: steps.length, unit: 'repetitions', rate: null, eta_s: null },
+        run_id: plan.runId,
+        error: null,
+        log_tail: [],
+        created_at: now(),
+        updated_at: now(),
+      },
+    }
+    runs.unshift(run)
+    return run
+  }
+
+  function advance(run: Run): void {
+    const step = run.steps[run.at]
+    if (!step) return
+    if (!failureOf(run.plan, step)) run.samples.push(measure(run.plan, step))
+    run.at += 1
+    run.tick = 0
+    run.sequence += 1
+    clock += 3100
+    const left = run.steps.length - run.at
+    run.job.progress = { ...run.job.progress, done: run.at, rate: 1 / 3.1, eta_s: left * 3.1 }
+    run.job.updated_at = now()
+  }
+
+  function settle(run: Run, state: JobState, error: ErrorReport | null = null): void {
+    run.job = { ...run.job, state, error, updated_at: now() }
+    if (state === 'done') run.finishedAt = now()
+    if (state !== 'running') run.job.progress = { ...run.job.progress, rate: null, eta_s: null }
+    emit({ kind: 'job', job: run.job })
+  }
+
+  const ticksOf = (step: Step) => (step.task.work.kind === 'load' ? 3 : step.warmup ? 3 : 9)
+
+  function liveOf(run: Run, step: Step): LiveUpdate {
+    const sample = measure(run.plan, step)
+    const rate = sample.figures.find((f) => f.metric === 'decode_tps' || f.metric === 'batch_tps')?.value ?? null
+    const peak = sample.figures.find((f) => f.metric === 'peak_rss_bytes')?.value ?? 120e6
+    const answer = answers[step.task.id] ?? ''
+    const ticks = ticksOf(step)
+    const piece = (n: number) => Math.floor((answer.length * n) / ticks)
+    const wave = 1 + 0.02 * Math.sin(run.tick * 1.7 + run.at)
+    const share = step.task.work.kind === 'load' ? (run.tick + 1) / ticks : 1
+    return {
+      job_id: run.job.id,
+      run_id: run.plan.runId,
+      slot: step.slot,
+      model: `${run.plan.models[step.slot]?.header.name ?? ''} · ${run.plan.models[step.slot]?.header.quantization ?? ''}`,
+      task_id: step.task.id,
+      task_title: step.task.title,
+      repetition: step.repetition,
+      repetitions: step.warmup ? 1 : run.plan.suite.repetitions,
+      warmup: step.warmup,
+      sequence: run.sequence,
+      text: answer.slice(piece(run.tick), piece(run.tick + 1)),
+      tokens_per_s: rate === null ? null : rate * wave,
+      rss_bytes: Math.round(peak * share),
+      ram_bytes: device.ram_bytes,
+      ram_available_bytes: device.ram_available_bytes - Math.round(peak * share),
+    }
+  }
+
+  /** One update of the run that is running; false if there is none. */
+  function tick(): boolean {
+    const run = runs.find((r) => r.job.state === 'running')
+    if (!run) return false
+    const step = run.steps[run.at]
+    if (!step) {
+      settle(run, 'done')
+      const next = runs.findLast((r) => r.job.state === 'queued')
+      if (next) settle(next, 'running')
+      return true
+    }
+    emit({ kind: 'live', live: liveOf(run, step) })
+    run.tick += 1
+    if (run.tick >= ticksOf(step)) {
+      advance(run)
+      emit({ kind: 'job', job: run.job })
+    }
+    return true
+  }
+
+  function drive(): void {
+    if (timer !== undefined) return
+    timer = setTimeout(() => {
+      timer = undefined
+      if (hold !== null) for (let i = 0; i < hold; i++) tick()
+      else if (tick()) drive()
+    }, 100 / speed)
+  }
+
+  function runById(runId: string): Run {
+    return runs.find((r) => r.plan.runId === runId) ?? fail({ code: 'NOT_FOUND', message: `no run ${runId}` })
+  }
+
+  function runByJob(id: string): Run {
+    return runs.find((r) => r.job.id === id) ?? fail({ code: 'NOT_FOUND', message: `no job ${id}` })
+  }
+
+  function complete(run: Run, upTo = run.steps.length): void {
+    while (run.at < upTo) advance(run)
+  }
+
+  function seed(): void {
+    if (scenario === 'empty' || fatal[scenario]) return
+    const history: [Profile, number, string, string[]?][] = [
+      ['better', 1, 'quick'],
+      ['nodifference', 2, 'standard', [machine.modelRefs[2], machine.modelRefs[0]].map((ref) => ref?.path ?? '')],
+      ['tradeoff', 2, 'quick', [machine.modelRefs[2], machine.modelRefs[3]].map((ref) => ref?.path ?? '')],
+    ]
+    for (const [profile, count, suite, picked] of history) {
+      const run = create(profile, count, suite, false, picked)
+      complete(run)
+      settle(run, 'done')
+      clock += 86_400_000 * 0.8
+    }
+    const profiles: Partial<Record<Scenario, Profile>> = {
+      tradeoff: 'tradeoff',
+      nodifference: 'nodifference',
+      failedcell: 'failedcell',
+      withheld: 'withheld',
+    }
+    const run = create(profiles[scenario] ?? 'better', scenario === 'single' ? 1 : 2, 'quick', true)
+    const half = Math.floor(run.steps.length * 0.45)
+    switch (scenario) {
+      case 'running':
+        complete(run, half)
+        settle(run, 'running')
+        break
+      case 'queued':
+        break
+      case 'partial':
+      case 'cancelled':
+        complete(run, half)
+        settle(run, 'cancelled')
+        break
+      case 'interrupted':
+        complete(run, half)
+        settle(run, 'interrupted')
+        break
+      case 'failed':
+        complete(run, half)
+        run.job.log_tail = ['worker 4101 started', 'loaded in 112 ms', 'write failed: no space left']
+        settle(run, 'failed', {
+          code: 'DISK_FULL',
+          message: 'no space is left where the data is kept',
+          hint: 'Free some space and resume. Nothing that was measured is lost.',
+          details: { free_bytes: 0, data_folder: machine.appInfo.data_folder },
+        })
+        break
+      default:
+        complete(run)
+        settle(run, 'done')
+    }
+  }
+
+  seed()
+
+  return {
+    simulated: true,
+
+    appInfo: () =>
+      scenario === 'error' || scenario === 'loading' ? Promise.resolve(machine.appInfo) : answer(() => machine.appInfo),
+    device: () => answer(() => device),
+    models: () => answer(() => models),
+    addModel: (path) =>
+      answer(() => {
+        const entry = machine.pickedModel(path)
+        if (!models.some((known) => known.path === path)) models.push(entry)
+        return entry
+      }),
+    pickModelFile: () => Promise.resolve(machine.pickedPath),
+    suites: () => answer(() => suites.map(infoOf)),
+    estimate: (request) =>
+      answer(() => {
+        const suite =
+          suites.find((s) => s.id === request.suite) ?? fail({ code: 'NOT_FOUND', message: 'no such suite' })
+        const bytes = request.models.reduce(
+          (sum, path) => sum + (models.find((e) => e.path === path)?.file_bytes ?? 0),
+          0,
+        )
+        return { seconds: ((bytes / 1e8) * 11 + 25) * suite.repetitions * 0.9, measured: request.models.length === 1 }
+      }),
+    startRun: (request) =>
+      answer(() => {
+        const busy = runs.some((r) => r.job.state === 'running')
+        const profile = { tradeoff: 'tradeoff', nodifference: 'nodifference', failedcell: 'failedcell' } as const
+        const run = create(
+          profile[scenario as keyof typeof profile] ?? 'better',
+          0,
+          request.suite,
+          false,
+          request.models,
+        )
+        settle(run, busy ? 'queued' : 'running')
+        drive()
+        return run.job
+      }),
+    stopJob: (id) =>
+      answer(() => {
+        const run = runByJob(id)
+        if (run.job.state === 'running' || run.job.state === 'queued') settle(run, 'cancelled')
+        return run.job
+      }),
+    resumeJob: (id) =>
+      answer(() => {
+        const run = runByJob(id)
+        settle(run, 'running')
+        drive()
+        return run.job
+      }),
+    jobs: () => answer(() => runs.map((run) => run.job)),
+    runs: () =>
+      answer(() =>
+        runs.map((run): RunSummary => {
+          const cells = conclude(run.plan, run.samples, run.finishedAt).tasks.flatMap((task) => task.cells)
+          return {
+            id: run.plan.runId,
+            job_id: run.job.id,
+            state: run.job.state,
+            models: run.plan.models.map((model) => `${model.header.name} · ${model.header.quantization}`),
+            suite: run.plan.suite.title,
+            started_at: run.plan.startedAt,
+            finished_at: run.finishedAt,
+            cells_finished: cells.filter((cell) => cell.state !== 'pending').length,
+            cells_total: cells.length,
+          }
+        }),
+      ),
+    result: (runId) =>
+      answer((): RunResult => {
+        const run = runById(runId)
+        return conclude(run.plan, run.samples, run.finishedAt)
+      }),
+    samples: (runId) => answer(() => runById(runId).samples),
+    exportRun: (runId, format) =>
+      answer(() => {
+        runById(runId)
+        return `/home/tester/Documents/pocketbench.${format === 'markdown' ? 'md' : format}`
+      }),
+    async subscribe(listener) {
+      await answer(() => null)
+      listeners.add(listener)
+      if (runs.some((run) => run.job.state === 'running')) drive()
+      return () => {
+        listeners.delete(listener)
+      }
+    },
+  }
+}

@@ -1,0 +1,92 @@
+import type { Category, ErrorCode, Flag, JobState, Metric, Progress, Quality, RowVerdict } from '../backend/types'
+import { m } from '../paraglide/messages.js'
+import { formatBytes, formatCount, formatDuration, formatNumber, formatShare } from './number'
+
+/** Letter of a slot: A, B … */
+export const slotLetter = (slot: number): string => String.fromCharCode(65 + slot)
+
+export function metricLabel(metric: Metric): string {
+  return m[`metric_${metric}`]()
+}
+
+/** The figure's definition in a few words. */
+export function metricDefinition(metric: Metric): string {
+  return m[`define_${metric}`]()
+}
+
+export function categoryLabel(category: Category): string {
+  return m[`category_${category}`]()
+}
+
+export function qualityLabel(quality: Quality): string {
+  return { writing_speed: m.quality_speed, time_to_first_token: m.quality_ttft, memory: m.quality_memory }[quality]()
+}
+
+export function stateLabel(state: JobState): string {
+  return m[`state_${state}`]()
+}
+
+/** Short name of an error in the person's language; the message beside it is the backend's. */
+export function errorTitle(code: ErrorCode): string {
+  return m[`error_${code.toLowerCase() as Lowercase<ErrorCode>}`]()
+}
+
+/** A flag's reason in plain words with the figure behind it. */
+export function flagText(flag: Flag): string {
+  switch (flag.kind) {
+    case 'throttled':
+      return m.flag_throttled({ value: formatShare(Math.abs(flag.value)) })
+    case 'noisy':
+      return m.flag_noisy({ value: formatShare(flag.value) })
+    case 'busy_machine':
+      return m.flag_busy({ value: formatShare(flag.value) })
+    case 'swapped':
+      return m.flag_swapped({ value: formatBytes(flag.value) })
+    case 'backend_fallback':
+      return m.flag_fallback()
+    case 'early_stop':
+      return m.flag_early()
+    case 'few_samples':
+      return m.flag_few({ value: formatCount(flag.value) })
+  }
+}
+
+/** Why a row has no winner; `null` where it has one or there is nothing to win. */
+export function rowReason(verdict: RowVerdict): string | null {
+  switch (verdict.kind) {
+    case 'winner':
+    case 'single':
+      return null
+    case 'no_real_difference':
+      return m.row_no_difference()
+    case 'too_few_samples':
+      return m.row_too_few()
+    case 'not_comparable':
+      return verdict.reason === 'answer_lengths' ? m.row_lengths() : m.row_red()
+    case 'not_measured':
+      return m.row_not_measured()
+  }
+}
+
+/** Progress as `12 of 40 repetitions`. */
+export function progressText(progress: Progress): string {
+  const bytes = progress.unit === 'bytes'
+  const amount = (n: number) => (bytes ? formatBytes(n) : formatCount(n))
+  const units: Record<string, () => string> = { repetitions: m.unit_repetitions, cells: m.unit_cells, bytes: () => '' }
+  const unit = (units[progress.unit] ?? (() => progress.unit))()
+  const text =
+    progress.total === null
+      ? m.progress_open({ done: amount(progress.done), unit })
+      : m.progress_of({ done: amount(progress.done), total: amount(progress.total), unit })
+  return text.trim()
+}
+
+export function rateText(progress: Progress): string | null {
+  if (progress.rate === null) return null
+  if (progress.unit === 'bytes') return m.rate_bytes({ size: formatBytes(progress.rate) })
+  return m.rate_per_minute({ rate: formatNumber(progress.rate * 60, progress.rate * 60 < 10 ? 1 : 0) })
+}
+
+export function etaText(progress: Progress): string {
+  return progress.eta_s === null ? m.eta_unknown() : m.eta_left({ time: formatDuration(progress.eta_s) })
+}

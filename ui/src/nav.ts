@@ -1,0 +1,16 @@
+import type { IconName } from './components/Icon.svelte'
+import { m } from './paraglide/messages.js'
+import { benchHref, resultsHref, type Route } from './router.svelte'
+
+export interface NavEntry {
+  href: string
+  label: () => string
+  icon: IconName
+  screens: Route['screen'][]
+}
+
+/** What the rail and the bottom bar offer. One line a screen. */
+export const nav: NavEntry[] = [
+  { href: benchHref, label: m.nav_bench, icon: 'bench', screens: ['bench', 'run'] },
+  { href: resultsHref, label: m.nav_results, icon: 'results', screens: ['results', 'result'] },
+]
