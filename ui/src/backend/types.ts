@@ -4,1666 +4,1541 @@
 /**
  * What the app tells a front end without being asked.
  */
-export type AppEvent =
-  | {
-      kind: 'job'
-      /**
-       * The job.
-       */
-      job: Job
-    }
-  | {
-      kind: 'live'
-      /**
-       * The update.
-       */
-      live: LiveUpdate
-    }
+export type AppEvent = { "kind": "job", 
+/**
+ * The job.
+ */
+job: Job, } | { "kind": "live", 
+/**
+ * The update.
+ */
+live: LiveUpdate, };
 
 /**
  * The program itself.
  */
-export type AppInfo = {
-  /**
-   * Version.
-   */
-  version: string
-  /**
-   * Commit, where the build knew it.
-   */
-  commit: string | null
-  /**
-   * Where database and logs are kept.
-   */
-  data_folder: string
-  /**
-   * Where models are kept.
-   */
-  models_folder: string
-}
+export type AppInfo = { 
+/**
+ * Version.
+ */
+version: string, 
+/**
+ * Commit, where the build knew it.
+ */
+commit: string | null, 
+/**
+ * Where database and logs are kept.
+ */
+data_folder: string, 
+/**
+ * Where models are kept.
+ */
+models_folder: string, };
 
 /**
  * Generate from several prompts as parallel sequences of one context.
  */
-export type BatchRequest = {
-  /**
-   * The prompts.
-   */
-  prompts: Array<Prompt>
-  /**
-   * How tokens are picked, the same for all.
-   */
-  sampling: Sampling
-  /**
-   * When each sequence stops.
-   */
-  limits: Limits
-}
+export type BatchRequest = { 
+/**
+ * The prompts.
+ */
+prompts: Array<Prompt>, 
+/**
+ * How tokens are picked, the same for all.
+ */
+sampling: Sampling, 
+/**
+ * When each sequence stops.
+ */
+limits: Limits, };
 
 /**
  * A battery, where there is one.
  */
-export type Battery = {
-  /**
-   * Charge in percent, where it can be read.
-   */
-  percent: number | null
-  /**
-   * Whether it is being charged or held full by a charger.
-   */
-  charging: boolean | null
-}
+export type Battery = { 
+/**
+ * Charge in percent, where it can be read.
+ */
+percent: number | null, 
+/**
+ * Whether it is being charged or held full by a charger.
+ */
+charging: boolean | null, };
 
 /**
  * Buffers as llama.cpp itself accounts for them.
  */
-export type Buffers = {
-  /**
-   * Name of the buffer type, such as `CPU`, `CPU_REPACK` or `Metal`.
-   */
-  buffer_type: string
-  /**
-   * Model weights.
-   */
-  weights_bytes: number
-  /**
-   * KV cache.
-   */
-  kv_bytes: number
-  /**
-   * Scratch space of the compute graph.
-   */
-  compute_bytes: number
-}
+export type Buffers = { 
+/**
+ * Name of the buffer type, such as `CPU`, `CPU_REPACK` or `Metal`.
+ */
+buffer_type: string, 
+/**
+ * Model weights.
+ */
+weights_bytes: number, 
+/**
+ * KV cache.
+ */
+kv_bytes: number, 
+/**
+ * Scratch space of the compute graph.
+ */
+compute_bytes: number, };
 
 /**
  * What kind of work a task stands for.
  */
-export type Category = 'load' | 'short_qa' | 'code' | 'mathematics' | 'long_form' | 'batch' | 'synthetic'
+export type Category = "load" | "short_qa" | "code" | "mathematics" | "long_form" | "batch" | "synthetic";
 
 /**
  * Identifies a cell.
  */
-export type CellId = string
+export type CellId = string;
 
 /**
  * How one entry did on one task.
  */
-export type CellOutcome = {
-  /**
-   * The cell.
-   */
-  cell_id: CellId
-  /**
-   * Where it stands.
-   */
-  state: CellState
-  /**
-   * Why it failed.
-   */
-  failure: ErrorReport | null
-  /**
-   * What to know about its figures.
-   */
-  flags: Array<Flag>
-}
+export type CellOutcome = { 
+/**
+ * The cell.
+ */
+cell_id: CellId, 
+/**
+ * Where it stands.
+ */
+state: CellState, 
+/**
+ * Why it failed.
+ */
+failure: ErrorReport | null, 
+/**
+ * What to know about its figures.
+ */
+flags: Array<Flag>, };
 
 /**
  * Where a cell stands.
  */
-export type CellState = 'pending' | 'done' | 'failed'
+export type CellState = "pending" | "done" | "failed";
 
 /**
  * How sure.
  */
-export type Certainty = 'low' | 'moderate' | 'high'
+export type Certainty = "low" | "moderate" | "high";
 
 /**
  * The machine. What cannot be read is absent, never zero.
  */
-export type DeviceProfile = {
-  /**
-   * Stable identity: a hash of what does not change while the machine stays the same.
-   */
-  fingerprint: string
-  /**
-   * Model name of the machine or host name.
-   */
-  name: string
-  /**
-   * Operating system and version.
-   */
-  os: string
-  /**
-   * Kernel version.
-   */
-  kernel: string | null
-  /**
-   * Instruction set architecture, such as `x86_64`.
-   */
-  arch: string
-  /**
-   * Name of the processor.
-   */
-  cpu: string
-  /**
-   * Physical cores, where they can be told from logical ones.
-   */
-  physical_cores: number | null
-  /**
-   * Logical cores that this process may use.
-   */
-  logical_cores: number
-  /**
-   * Instruction sets that matter to llama.cpp.
-   */
-  cpu_features: Array<string>
-  /**
-   * Whether it runs on a hypervisor, where that can be told.
-   */
-  virtual_machine: boolean | null
-  /**
-   * Physical memory.
-   */
-  ram_bytes: number
-  /**
-   * Memory that can be used without swapping, now.
-   */
-  ram_available_bytes: number
-  /**
-   * Swap space.
-   */
-  swap_bytes: number
-  /**
-   * Free space where the models are kept.
-   */
-  storage_free_bytes: number | null
-  /**
-   * Battery.
-   */
-  battery: Battery | null
-}
+export type DeviceProfile = { 
+/**
+ * Stable identity: a hash of what does not change while the machine stays the same.
+ */
+fingerprint: string, 
+/**
+ * Model name of the machine or host name.
+ */
+name: string, 
+/**
+ * Operating system and version.
+ */
+os: string, 
+/**
+ * Kernel version.
+ */
+kernel: string | null, 
+/**
+ * Instruction set architecture, such as `x86_64`.
+ */
+arch: string, 
+/**
+ * Name of the processor.
+ */
+cpu: string, 
+/**
+ * Physical cores, where they can be told from logical ones.
+ */
+physical_cores: number | null, 
+/**
+ * Logical cores that this process may use.
+ */
+logical_cores: number, 
+/**
+ * Instruction sets that matter to llama.cpp.
+ */
+cpu_features: Array<string>, 
+/**
+ * Whether it runs on a hypervisor, where that can be told.
+ */
+virtual_machine: boolean | null, 
+/**
+ * Physical memory.
+ */
+ram_bytes: number, 
+/**
+ * Memory that can be used without swapping, now.
+ */
+ram_available_bytes: number, 
+/**
+ * Swap space.
+ */
+swap_bytes: number, 
+/**
+ * Free space where the models are kept.
+ */
+storage_free_bytes: number | null, 
+/**
+ * Battery.
+ */
+battery: Battery | null, };
 
 /**
  * One quality of two models, over all tasks that have it.
  */
-export type Dimension = {
-  /**
-   * What is weighed.
-   */
-  quality: Quality
-  /**
-   * Geometric mean over the tasks of how many times better slot 0 is than slot 1; below 1 slot 1 is better. For times
-   * and memory less is better, and the factor is already turned round.
-   */
-  advantage: number
-  /**
-   * 95 % percentile bootstrap of the same.
-   */
-  interval: Interval
-  /**
-   * Who is better, if anyone is.
-   */
-  winner: number | null
-  /**
-   * How many tasks are behind it.
-   */
-  tasks: number
-}
+export type Dimension = { 
+/**
+ * What is weighed.
+ */
+quality: Quality, 
+/**
+ * Geometric mean over the tasks of how many times better slot 0 is than slot 1; below 1 slot 1 is better. For times
+ * and memory less is better, and the factor is already turned round.
+ */
+advantage: number, 
+/**
+ * 95 % percentile bootstrap of the same.
+ */
+interval: Interval, 
+/**
+ * Who is better, if anyone is.
+ */
+winner: number | null, 
+/**
+ * How many tasks are behind it.
+ */
+tasks: number, };
 
 /**
  * Why not surer.
  */
-export type Doubt =
-  | {
-      kind: 'few_repetitions'
-      /**
-       * How many.
-       */
-      count: number
-    }
-  | {
-      kind: 'noisy_cells'
-      /**
-       * How many.
-       */
-      count: number
-      /**
-       * Of how many.
-       */
-      of: number
-    }
-  | {
-      kind: 'busy_machine'
-      /**
-       * How many.
-       */
-      count: number
-      /**
-       * Of how many.
-       */
-      of: number
-    }
-  | {
-      kind: 'left_out'
-      /**
-       * How many.
-       */
-      count: number
-      /**
-       * Of how many.
-       */
-      of: number
-    }
-  | {
-      kind: 'failed_cells'
-      /**
-       * How many.
-       */
-      count: number
-      /**
-       * Of how many.
-       */
-      of: number
-    }
-  | {
-      kind: 'not_measured'
-      /**
-       * How many.
-       */
-      count: number
-      /**
-       * Of how many.
-       */
-      of: number
-    }
+export type Doubt = { "kind": "few_repetitions", 
+/**
+ * How many.
+ */
+count: number, } | { "kind": "noisy_cells", 
+/**
+ * How many.
+ */
+count: number, 
+/**
+ * Of how many.
+ */
+of: number, } | { "kind": "busy_machine", 
+/**
+ * How many.
+ */
+count: number, 
+/**
+ * Of how many.
+ */
+of: number, } | { "kind": "left_out", 
+/**
+ * How many.
+ */
+count: number, 
+/**
+ * Of how many.
+ */
+of: number, } | { "kind": "failed_cells", 
+/**
+ * How many.
+ */
+count: number, 
+/**
+ * Of how many.
+ */
+of: number, } | { "kind": "not_measured", 
+/**
+ * How many.
+ */
+count: number, 
+/**
+ * Of how many.
+ */
+of: number, };
 
 /**
  * Who the engine is.
  */
-export type EngineInfo = {
-  /**
-   * Version of the protocol that the worker speaks.
-   */
-  protocol: number
-  /**
-   * Version of Pocketbench that the worker belongs to.
-   */
-  app_version: string
-  /**
-   * Version of the llama.cpp bindings, which fixes llama.cpp's commit.
-   */
-  bindings_version: string
-  /**
-   * CPU variant that was picked for this machine, such as `libggml-cpu-icelake.so`.
-   */
-  cpu_variant: string
-  /**
-   * Instruction sets in use and compile flags, as llama.cpp reports them.
-   */
-  system_info: string
-  /**
-   * Backends that are loaded.
-   */
-  backends: Array<string>
-  /**
-   * Process that the worker runs in.
-   */
-  pid: number
-}
+export type EngineInfo = { 
+/**
+ * Version of the protocol that the worker speaks.
+ */
+protocol: number, 
+/**
+ * Version of Pocketbench that the worker belongs to.
+ */
+app_version: string, 
+/**
+ * Version of the llama.cpp bindings, which fixes llama.cpp's commit.
+ */
+bindings_version: string, 
+/**
+ * CPU variant that was picked for this machine, such as `libggml-cpu-icelake.so`.
+ */
+cpu_variant: string, 
+/**
+ * Instruction sets in use and compile flags, as llama.cpp reports them.
+ */
+system_info: string, 
+/**
+ * Backends that are loaded.
+ */
+backends: Array<string>, 
+/**
+ * Process that the worker runs in.
+ */
+pid: number, };
 
 /**
  * Settings of one loaded model. Two cells compare only if these agree.
  */
-export type EngineSettings = {
-  /**
-   * Context length in tokens.
-   */
-  n_ctx: number
-  /**
-   * Logical batch: most prompt tokens submitted at once.
-   */
-  n_batch: number
-  /**
-   * Micro-batch: most tokens computed at once.
-   */
-  n_ubatch: number
-  /**
-   * Most sequences decoded in parallel.
-   */
-  n_seq_max: number
-  /**
-   * Threads for decode.
-   */
-  n_threads: number
-  /**
-   * Threads for prefill.
-   */
-  n_threads_batch: number
-  /**
-   * Key half of the KV cache.
-   */
-  kv_type_k: KvType
-  /**
-   * Value half of the KV cache.
-   */
-  kv_type_v: KvType
-  /**
-   * Fused attention.
-   */
-  flash_attention: FlashAttention
-  /**
-   * Map the file instead of reading it into memory.
-   */
-  use_mmap: boolean
-  /**
-   * Layers put on a GPU where there is one.
-   */
-  n_gpu_layers: number
-}
+export type EngineSettings = { 
+/**
+ * Context length in tokens.
+ */
+n_ctx: number, 
+/**
+ * Logical batch: most prompt tokens submitted at once.
+ */
+n_batch: number, 
+/**
+ * Micro-batch: most tokens computed at once.
+ */
+n_ubatch: number, 
+/**
+ * Most sequences decoded in parallel.
+ */
+n_seq_max: number, 
+/**
+ * Threads for decode.
+ */
+n_threads: number, 
+/**
+ * Threads for prefill.
+ */
+n_threads_batch: number, 
+/**
+ * Key half of the KV cache.
+ */
+kv_type_k: KvType, 
+/**
+ * Value half of the KV cache.
+ */
+kv_type_v: KvType, 
+/**
+ * Fused attention.
+ */
+flash_attention: FlashAttention, 
+/**
+ * Map the file instead of reading it into memory.
+ */
+use_mmap: boolean, 
+/**
+ * Layers put on a GPU where there is one.
+ */
+n_gpu_layers: number, };
 
 /**
  * One entry of a result.
  */
-export type EntryResult = {
-  /**
-   * Its place.
-   */
-  slot: number
-  /**
-   * Name and quantization.
-   */
-  label: string
-  /**
-   * The model.
-   */
-  model: ModelRef
-  /**
-   * Settings asked for.
-   */
-  settings: EngineSettings
-  /**
-   * Every worker that served it, with effective settings.
-   */
-  sessions: Array<Session>
-  /**
-   * Its memory.
-   */
-  memory: MemorySummary
-}
+export type EntryResult = { 
+/**
+ * Its place.
+ */
+slot: number, 
+/**
+ * Name and quantization.
+ */
+label: string, 
+/**
+ * The model.
+ */
+model: ModelRef, 
+/**
+ * Settings asked for.
+ */
+settings: EngineSettings, 
+/**
+ * Every worker that served it, with effective settings.
+ */
+sessions: Array<Session>, 
+/**
+ * Its memory.
+ */
+memory: MemorySummary, };
 
 /**
  * Stable, machine-readable name of what went wrong. The UI and scripts switch on it; the words may change.
  */
-export type ErrorCode =
-  | 'MODEL_FILE_NOT_FOUND'
-  | 'MODEL_FILE_NOT_GGUF'
-  | 'MODEL_FILE_TRUNCATED'
-  | 'MODEL_FILE_CORRUPT'
-  | 'MODEL_FILE_CHANGED'
-  | 'MODEL_ARCHITECTURE_UNKNOWN'
-  | 'MODEL_LOAD_FAILED'
-  | 'CONTEXT_TOO_LONG'
-  | 'PROMPT_TOO_LONG'
-  | 'NOT_ENOUGH_MEMORY'
-  | 'OUT_OF_MEMORY'
-  | 'WORKER_CRASHED'
-  | 'WORKER_START_FAILED'
-  | 'WORKER_PROTOCOL'
-  | 'WORKER_NOT_RESPONDING'
-  | 'UNSUPPORTED_REQUEST'
-  | 'CANCELLED'
-  | 'DISK_FULL'
-  | 'DATA_FOLDER_READ_ONLY'
-  | 'DATABASE_NEWER'
-  | 'DATABASE_CORRUPT'
-  | 'ALREADY_RUNNING'
-  | 'SUITE_INVALID'
-  | 'INVALID_INPUT'
-  | 'NOT_FOUND'
-  | 'INTERNAL'
+export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
 
 /**
  * An error in plain words: what happened and what to do next.
  */
-export type ErrorReport = {
-  /**
-   * Stable name.
-   */
-  code: ErrorCode
-  /**
-   * What happened, in plain words.
-   */
-  message: string
-  /**
-   * What to do next.
-   */
-  hint?: string
-  /**
-   * Facts for the curious: log lines, sizes, exit status.
-   */
-  details?: Record<string, unknown>
-}
+export type ErrorReport = { 
+/**
+ * Stable name.
+ */
+code: ErrorCode, 
+/**
+ * What happened, in plain words.
+ */
+message: string, 
+/**
+ * What to do next.
+ */
+hint?: string, 
+/**
+ * Facts for the curious: log lines, sizes, exit status.
+ */
+details?: Record<string, unknown>, };
 
 /**
  * How long a run will take.
  */
-export type Estimate = {
-  /**
-   * Seconds.
-   */
-  seconds: number
-  /**
-   * Whether it stands on earlier measurements of these models on this device; otherwise on their size alone.
-   */
-  measured: boolean
-}
+export type Estimate = { 
+/**
+ * Seconds.
+ */
+seconds: number, 
+/**
+ * Whether it stands on earlier measurements of these models on this device; otherwise on their size alone.
+ */
+measured: boolean, };
 
 /**
  * Format of an exported result.
  */
-export type ExportFormat = 'json' | 'csv' | 'markdown'
+export type ExportFormat = "json" | "csv" | "markdown";
 
 /**
  * A figure and its value.
  */
-export type Figure = {
-  /**
-   * Which.
-   */
-  metric: Metric
-  /**
-   * In the metric's unit.
-   */
-  value: number
-}
+export type Figure = { 
+/**
+ * Which.
+ */
+metric: Metric, 
+/**
+ * In the metric's unit.
+ */
+value: number, };
 
 /**
  * Predicted memory of a loaded model, in bytes.
  */
-export type Fit = {
-  /**
-   * Weights.
-   */
-  weights_bytes: number
-  /**
-   * KV cache at the context asked for.
-   */
-  kv_bytes: number
-  /**
-   * Compute buffers.
-   */
-  compute_bytes: number
-  /**
-   * The worker itself.
-   */
-  baseline_bytes: number
-  /**
-   * Sum of the above.
-   */
-  predicted_bytes: number
-  /**
-   * Memory that was available.
-   */
-  available_bytes: number
-  /**
-   * What that means.
-   */
-  class: FitClass
-}
+export type Fit = { 
+/**
+ * Weights.
+ */
+weights_bytes: number, 
+/**
+ * KV cache at the context asked for.
+ */
+kv_bytes: number, 
+/**
+ * Compute buffers.
+ */
+compute_bytes: number, 
+/**
+ * The worker itself.
+ */
+baseline_bytes: number, 
+/**
+ * Sum of the above.
+ */
+predicted_bytes: number, 
+/**
+ * Memory that was available.
+ */
+available_bytes: number, 
+/**
+ * What that means.
+ */
+class: FitClass, };
 
 /**
  * Whether it fits.
  */
-export type FitClass = 'fits' | 'tight' | 'too_big'
+export type FitClass = "fits" | "tight" | "too_big";
 
 /**
  * A flag on a cell.
  */
-export type Flag = {
-  /**
-   * What was noticed.
-   */
-  kind: FlagKind
-  /**
-   * How bad it is.
-   */
-  severity: Severity
-  /**
-   * The figure behind it, in the flag's own unit: a share, a count or bytes.
-   */
-  value: number
-}
+export type Flag = { 
+/**
+ * What was noticed.
+ */
+kind: FlagKind, 
+/**
+ * How bad it is.
+ */
+severity: Severity, 
+/**
+ * The figure behind it, in the flag's own unit: a share, a count or bytes.
+ */
+value: number, };
 
 /**
  * What was noticed.
  */
-export type FlagKind =
-  'throttled' | 'noisy' | 'busy_machine' | 'swapped' | 'backend_fallback' | 'early_stop' | 'few_samples'
+export type FlagKind = "throttled" | "noisy" | "busy_machine" | "swapped" | "backend_fallback" | "early_stop" | "few_samples";
 
 /**
  * Whether attention is computed by the fused kernel.
  */
-export type FlashAttention = 'auto' | 'on' | 'off'
+export type FlashAttention = "auto" | "on" | "off";
 
 /**
  * Generate from one prompt.
  */
-export type GenerateRequest = {
-  /**
-   * What is asked.
-   */
-  prompt: Prompt
-  /**
-   * How tokens are picked.
-   */
-  sampling: Sampling
-  /**
-   * When to stop.
-   */
-  limits: Limits
-  /**
-   * Keep what the KV cache already holds of this prompt's beginning.
-   */
-  reuse_prefix: boolean
-}
+export type GenerateRequest = { 
+/**
+ * What is asked.
+ */
+prompt: Prompt, 
+/**
+ * How tokens are picked.
+ */
+sampling: Sampling, 
+/**
+ * When to stop.
+ */
+limits: Limits, 
+/**
+ * Keep what the KV cache already holds of this prompt's beginning.
+ */
+reuse_prefix: boolean, };
 
 /**
  * A 95 % interval.
  */
-export type Interval = {
-  /**
-   * Lower end.
-   */
-  low: number
-  /**
-   * Upper end.
-   */
-  high: number
-}
+export type Interval = { 
+/**
+ * Lower end.
+ */
+low: number, 
+/**
+ * Upper end.
+ */
+high: number, };
 
 /**
  * A job as it is stored and shown.
  */
-export type Job = {
-  /**
-   * Identity.
-   */
-  id: JobId
-  /**
-   * What it does.
-   */
-  kind: JobKind
-  /**
-   * Where it stands.
-   */
-  state: JobState
-  /**
-   * For people, such as `SmolLM2 against Gemma 3 · quick`.
-   */
-  title: string
-  /**
-   * How far it is.
-   */
-  progress: Progress
-  /**
-   * The run that it measures.
-   */
-  run_id: RunId | null
-  /**
-   * Why it failed.
-   */
-  error: ErrorReport | null
-  /**
-   * The last lines of its log, oldest first.
-   */
-  log_tail: Array<string>
-  /**
-   * When it was asked for.
-   */
-  created_at: string
-  /**
-   * When it last changed.
-   */
-  updated_at: string
-}
+export type Job = { 
+/**
+ * Identity.
+ */
+id: JobId, 
+/**
+ * What it does.
+ */
+kind: JobKind, 
+/**
+ * Where it stands.
+ */
+state: JobState, 
+/**
+ * For people, such as `SmolLM2 against Gemma 3 · quick`.
+ */
+title: string, 
+/**
+ * How far it is.
+ */
+progress: Progress, 
+/**
+ * The run that it measures.
+ */
+run_id: RunId | null, 
+/**
+ * Why it failed.
+ */
+error: ErrorReport | null, 
+/**
+ * The last lines of its log, oldest first.
+ */
+log_tail: Array<string>, 
+/**
+ * When it was asked for.
+ */
+created_at: string, 
+/**
+ * When it last changed.
+ */
+updated_at: string, };
 
 /**
  * Identifies a job.
  */
-export type JobId = string
+export type JobId = string;
 
 /**
  * What a job does.
  */
-export type JobKind = 'run' | 'verify'
+export type JobKind = "run" | "verify";
 
 /**
  * Where a job stands.
  */
-export type JobState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled' | 'interrupted'
+export type JobState = "queued" | "running" | "paused" | "done" | "failed" | "cancelled" | "interrupted";
 
 /**
  * Number format of the KV cache.
  */
-export type KvType = 'f32' | 'f16' | 'q8_0' | 'q4_0'
+export type KvType = "f32" | "f16" | "q8_0" | "q4_0";
 
 /**
  * When to stop.
  */
-export type Limits = {
-  /**
-   * Most tokens to generate.
-   */
-  max_tokens: number
-  /**
-   * Texts that end the answer; they are not part of it.
-   */
-  stop: Array<string>
-  /**
-   * Fixed-length mode: end-of-generation tokens are never picked.
-   */
-  ignore_eos: boolean
-}
+export type Limits = { 
+/**
+ * Most tokens to generate.
+ */
+max_tokens: number, 
+/**
+ * Texts that end the answer; they are not part of it.
+ */
+stop: Array<string>, 
+/**
+ * Fixed-length mode: end-of-generation tokens are never picked.
+ */
+ignore_eos: boolean, };
 
 /**
  * What a run does right now. Sent at most every 100 ms; text in between is gathered, nothing is left out.
  */
-export type LiveUpdate = {
-  /**
-   * The job.
-   */
-  job_id: JobId
-  /**
-   * The run.
-   */
-  run_id: RunId
-  /**
-   * Which entry works.
-   */
-  slot: number
-  /**
-   * Its label.
-   */
-  model: string
-  /**
-   * The task.
-   */
-  task_id: string
-  /**
-   * Its title.
-   */
-  task_title: string
-  /**
-   * Repetition, from 0.
-   */
-  repetition: number
-  /**
-   * Repetitions that count.
-   */
-  repetitions: number
-  /**
-   * Warm-up.
-   */
-  warmup: boolean
-  /**
-   * Raised with every repetition: when it changes, `text` starts anew.
-   */
-  sequence: number
-  /**
-   * Text generated since the last update.
-   */
-  text: string
-  /**
-   * Tokens a second over the last update, where tokens came.
-   */
-  tokens_per_s: number | null
-  /**
-   * Resident memory of the worker.
-   */
-  rss_bytes: number | null
-  /**
-   * Physical memory of the device.
-   */
-  ram_bytes: number
-  /**
-   * Memory that can be used without swapping.
-   */
-  ram_available_bytes: number | null
-}
+export type LiveUpdate = { 
+/**
+ * The job.
+ */
+job_id: JobId, 
+/**
+ * The run.
+ */
+run_id: RunId, 
+/**
+ * Which entry works.
+ */
+slot: number, 
+/**
+ * Its label.
+ */
+model: string, 
+/**
+ * The task.
+ */
+task_id: string, 
+/**
+ * Its title.
+ */
+task_title: string, 
+/**
+ * Repetition, from 0.
+ */
+repetition: number, 
+/**
+ * Repetitions that count.
+ */
+repetitions: number, 
+/**
+ * Warm-up.
+ */
+warmup: boolean, 
+/**
+ * Raised with every repetition: when it changes, `text` starts anew.
+ */
+sequence: number, 
+/**
+ * Text generated since the last update.
+ */
+text: string, 
+/**
+ * Tokens a second over the last update, where tokens came.
+ */
+tokens_per_s: number | null, 
+/**
+ * Resident memory of the worker.
+ */
+rss_bytes: number | null, 
+/**
+ * Physical memory of the device.
+ */
+ram_bytes: number, 
+/**
+ * Memory that can be used without swapping.
+ */
+ram_available_bytes: number | null, };
 
 /**
  * What a worker says after loading a model.
  */
-export type Loaded = {
-  /**
-   * From the load request to a context that can decode.
-   */
-  load_ns: number
-  /**
-   * Buffers by type.
-   */
-  buffers: Array<Buffers>
-  /**
-   * Settings that took effect; they can differ from what was asked for.
-   */
-  effective: EngineSettings
-  /**
-   * Name of the backend that computes, such as `CPU`.
-   */
-  backend: string
-  /**
-   * llama.cpp's own description, such as `llama 135M Q4_1`.
-   */
-  description: string
-  /**
-   * Number of parameters.
-   */
-  n_params: number
-  /**
-   * Size of all tensors.
-   */
-  tensor_bytes: number
-  /**
-   * Context length that the model was trained for.
-   */
-  n_ctx_train: number
-  /**
-   * Whether the file carries a chat template.
-   */
-  has_chat_template: boolean
-}
+export type Loaded = { 
+/**
+ * From the load request to a context that can decode.
+ */
+load_ns: number, 
+/**
+ * Buffers by type.
+ */
+buffers: Array<Buffers>, 
+/**
+ * Settings that took effect; they can differ from what was asked for.
+ */
+effective: EngineSettings, 
+/**
+ * Name of the backend that computes, such as `CPU`.
+ */
+backend: string, 
+/**
+ * llama.cpp's own description, such as `llama 135M Q4_1`.
+ */
+description: string, 
+/**
+ * Number of parameters.
+ */
+n_params: number, 
+/**
+ * Size of all tensors.
+ */
+tensor_bytes: number, 
+/**
+ * Context length that the model was trained for.
+ */
+n_ctx_train: number, 
+/**
+ * Whether the file carries a chat template.
+ */
+has_chat_template: boolean, };
 
 /**
  * Memory of one entry. A part that was not measured is absent.
  */
-export type MemorySummary = {
-  /**
-   * Size of the model file.
-   */
-  file_bytes: number
-  /**
-   * Weights, as llama.cpp accounts for them.
-   */
-  weights_bytes: number | null
-  /**
-   * KV cache, as llama.cpp accounts for it.
-   */
-  kv_bytes: number | null
-  /**
-   * Compute buffers, as llama.cpp accounts for them.
-   */
-  compute_bytes: number | null
-  /**
-   * Worker before any model was loaded.
-   */
-  baseline_rss_bytes: number | null
-  /**
-   * Largest high-water mark over all cells.
-   */
-  peak_rss_bytes: number | null
-  /**
-   * What the fit formula predicted.
-   */
-  predicted_bytes: number
-  /**
-   * Physical memory of the device.
-   */
-  device_ram_bytes: number
-}
+export type MemorySummary = { 
+/**
+ * Size of the model file.
+ */
+file_bytes: number, 
+/**
+ * Weights, as llama.cpp accounts for them.
+ */
+weights_bytes: number | null, 
+/**
+ * KV cache, as llama.cpp accounts for it.
+ */
+kv_bytes: number | null, 
+/**
+ * Compute buffers, as llama.cpp accounts for them.
+ */
+compute_bytes: number | null, 
+/**
+ * Worker before any model was loaded.
+ */
+baseline_rss_bytes: number | null, 
+/**
+ * Largest high-water mark over all cells.
+ */
+peak_rss_bytes: number | null, 
+/**
+ * What the fit formula predicted.
+ */
+predicted_bytes: number, 
+/**
+ * Physical memory of the device.
+ */
+device_ram_bytes: number, };
 
 /**
  * One turn of a conversation.
  */
-export type Message = {
-  /**
-   * Who says it.
-   */
-  role: Role
-  /**
-   * What is said.
-   */
-  content: string
-}
+export type Message = { 
+/**
+ * Who says it.
+ */
+role: Role, 
+/**
+ * What is said.
+ */
+content: string, };
 
 /**
  * A figure's name. `docs/benchmarking.md` defines each one.
  */
-export type Metric =
-  | 'ttft_ms'
-  | 'decode_tps'
-  | 'prefill_tps'
-  | 'itl_ms'
-  | 'e2e_ms'
-  | 'batch_tps'
-  | 'batch_ms'
-  | 'load_ms'
-  | 'first_token_ms'
-  | 'synthetic_tps'
-  | 'peak_rss_bytes'
+export type Metric = "ttft_ms" | "decode_tps" | "prefill_tps" | "itl_ms" | "e2e_ms" | "batch_tps" | "batch_ms" | "load_ms" | "first_token_ms" | "synthetic_tps" | "peak_rss_bytes";
 
 /**
  * One figure of one task.
  */
-export type MetricRow = {
-  /**
-   * The figure.
-   */
-  metric: Metric
-  /**
-   * One a slot.
-   */
-  sides: Array<Summary | null>
-  /**
-   * The values behind each side, in the order measured.
-   */
-  values: Array<Array<number>>
-  /**
-   * Where both sides have at least two values.
-   */
-  ratio: Ratio | null
-  /**
-   * What it says.
-   */
-  verdict: RowVerdict
-}
+export type MetricRow = { 
+/**
+ * The figure.
+ */
+metric: Metric, 
+/**
+ * One a slot.
+ */
+sides: Array<Summary | null>, 
+/**
+ * The values behind each side, in the order measured.
+ */
+values: Array<Array<number>>, 
+/**
+ * Where both sides have at least two values.
+ */
+ratio: Ratio | null, 
+/**
+ * What it says.
+ */
+verdict: RowVerdict, };
 
 /**
  * A model file on this machine.
  */
-export type ModelEntry = {
-  /**
-   * Path of the file; identifies the entry in commands.
-   */
-  path: string
-  /**
-   * File name.
-   */
-  file_name: string
-  /**
-   * Size of the file.
-   */
-  file_bytes: number
-  /**
-   * Who it is, once it was read and hashed.
-   */
-  model: ModelRef | null
-  /**
-   * Whether it fits this device now, at the context of the quick suite.
-   */
-  fit: Fit | null
-  /**
-   * Why it cannot be used.
-   */
-  problem: ErrorReport | null
-}
+export type ModelEntry = { 
+/**
+ * Path of the file; identifies the entry in commands.
+ */
+path: string, 
+/**
+ * File name.
+ */
+file_name: string, 
+/**
+ * Size of the file.
+ */
+file_bytes: number, 
+/**
+ * Who it is, once it was read and hashed.
+ */
+model: ModelRef | null, 
+/**
+ * Whether it fits this device now, at the context of the quick suite.
+ */
+fit: Fit | null, 
+/**
+ * Why it cannot be used.
+ */
+problem: ErrorReport | null, };
 
 /**
  * The parts of a GGUF header that decide memory and behaviour. Read by `hub`, from the header alone.
  */
-export type ModelHeader = {
-  /**
-   * `general.architecture`, such as `llama`.
-   */
-  architecture: string
-  /**
-   * `general.name`, or the file's name without its ending.
-   */
-  name: string
-  /**
-   * Quantization of most of the weights, such as `Q4_K_M`.
-   */
-  quantization: string
-  /**
-   * `general.license`, where the file says it.
-   */
-  license: string | null
-  /**
-   * Number of weights over all tensors.
-   */
-  n_params: number
-  /**
-   * Bytes of all tensors.
-   */
-  tensor_bytes: number
-  /**
-   * Context length that the model was trained for.
-   */
-  n_ctx_train: number
-  /**
-   * Transformer blocks.
-   */
-  n_layer: number
-  /**
-   * Width of the residual stream.
-   */
-  n_embd: number
-  /**
-   * Attention heads.
-   */
-  n_head: number
-  /**
-   * Key/value heads, one entry a layer.
-   */
-  n_head_kv: Array<number>
-  /**
-   * Size of one key head.
-   */
-  head_dim_k: number
-  /**
-   * Size of one value head.
-   */
-  head_dim_v: number
-  /**
-   * Sliding window of attention in tokens, where some layers have one.
-   */
-  sliding_window: number | null
-  /**
-   * Vocabulary.
-   */
-  n_vocab: number
-  /**
-   * Whether `tokenizer.chat_template` is present.
-   */
-  has_chat_template: boolean
-}
+export type ModelHeader = { 
+/**
+ * `general.architecture`, such as `llama`.
+ */
+architecture: string, 
+/**
+ * `general.name`, or the file's name without its ending.
+ */
+name: string, 
+/**
+ * Quantization of most of the weights, such as `Q4_K_M`.
+ */
+quantization: string, 
+/**
+ * `general.license`, where the file says it.
+ */
+license: string | null, 
+/**
+ * Number of weights over all tensors.
+ */
+n_params: number, 
+/**
+ * Bytes of all tensors.
+ */
+tensor_bytes: number, 
+/**
+ * Context length that the model was trained for.
+ */
+n_ctx_train: number, 
+/**
+ * Transformer blocks.
+ */
+n_layer: number, 
+/**
+ * Width of the residual stream.
+ */
+n_embd: number, 
+/**
+ * Attention heads.
+ */
+n_head: number, 
+/**
+ * Key/value heads, one entry a layer.
+ */
+n_head_kv: Array<number>, 
+/**
+ * Size of one key head.
+ */
+head_dim_k: number, 
+/**
+ * Size of one value head.
+ */
+head_dim_v: number, 
+/**
+ * Sliding window of attention in tokens, where some layers have one.
+ */
+sliding_window: number | null, 
+/**
+ * Vocabulary.
+ */
+n_vocab: number, 
+/**
+ * Whether `tokenizer.chat_template` is present.
+ */
+has_chat_template: boolean, };
 
 /**
  * A model file and who it is. The hash is its identity; the path is only where it lies today.
  */
-export type ModelRef = {
-  /**
-   * SHA-256 of the file, lower-case hex.
-   */
-  sha256: string
-  /**
-   * Where it lies on this machine.
-   */
-  path: string
-  /**
-   * Size of the file.
-   */
-  file_bytes: number
-  /**
-   * What its header says.
-   */
-  header: ModelHeader
-}
+export type ModelRef = { 
+/**
+ * SHA-256 of the file, lower-case hex.
+ */
+sha256: string, 
+/**
+ * Where it lies on this machine.
+ */
+path: string, 
+/**
+ * Size of the file.
+ */
+file_bytes: number, 
+/**
+ * What its header says.
+ */
+header: ModelHeader, };
 
 /**
  * In what two cells differ.
  */
-export type NotComparable = 'answer_lengths' | 'red_flag'
+export type NotComparable = "answer_lengths" | "red_flag";
 
 /**
  * What it comes to.
  */
-export type Outcome = 'better' | 'trade_off' | 'no_real_difference' | 'withheld' | 'single'
+export type Outcome = "better" | "trade_off" | "no_real_difference" | "withheld" | "single";
 
 /**
  * Memory of a worker process. What the OS does not tell is absent.
  */
-export type ProcessMemory = {
-  /**
-   * Resident set now.
-   */
-  rss_bytes: number
-  /**
-   * High-water mark of the resident set since the last reset.
-   */
-  peak_rss_bytes: number | null
-  /**
-   * Part of the resident set that belongs to no file.
-   */
-  anonymous_bytes: number | null
-  /**
-   * Part of the resident set that is mapped from files.
-   */
-  file_backed_bytes: number | null
-  /**
-   * Resident set with shared pages divided among their users.
-   */
-  pss_bytes: number | null
-  /**
-   * Swapped out.
-   */
-  swap_bytes: number | null
-}
+export type ProcessMemory = { 
+/**
+ * Resident set now.
+ */
+rss_bytes: number, 
+/**
+ * High-water mark of the resident set since the last reset.
+ */
+peak_rss_bytes: number | null, 
+/**
+ * Part of the resident set that belongs to no file.
+ */
+anonymous_bytes: number | null, 
+/**
+ * Part of the resident set that is mapped from files.
+ */
+file_backed_bytes: number | null, 
+/**
+ * Resident set with shared pages divided among their users.
+ */
+pss_bytes: number | null, 
+/**
+ * Swapped out.
+ */
+swap_bytes: number | null, };
 
 /**
  * How far a job is.
  */
-export type Progress = {
-  /**
-   * Work done, in `unit`.
-   */
-  done: number
-  /**
-   * All work, in `unit`, where it is known.
-   */
-  total: number | null
-  /**
-   * What is counted, such as `repetitions` or `bytes`.
-   */
-  unit: string
-  /**
-   * Units a second.
-   */
-  rate: number | null
-  /**
-   * Seconds left.
-   */
-  eta_s: number | null
-}
+export type Progress = { 
+/**
+ * Work done, in `unit`.
+ */
+done: number, 
+/**
+ * All work, in `unit`, where it is known.
+ */
+total: number | null, 
+/**
+ * What is counted, such as `repetitions` or `bytes`.
+ */
+unit: string, 
+/**
+ * Units a second.
+ */
+rate: number | null, 
+/**
+ * Seconds left.
+ */
+eta_s: number | null, };
 
 /**
  * A prompt, before or after a chat template.
  */
-export type Prompt = { messages: Array<Message> } | { raw: string }
+export type Prompt = { "messages": Array<Message> } | { "raw": string };
 
 /**
  * What a verdict weighs.
  */
-export type Quality = 'writing_speed' | 'time_to_first_token' | 'memory'
+export type Quality = "writing_speed" | "time_to_first_token" | "memory";
 
 /**
  * Ratio of medians, slot 1 ÷ slot 0, with its 95 % interval.
  */
-export type Ratio = {
-  /**
-   * Median of slot 1 ÷ median of slot 0.
-   */
-  value: number
-  /**
-   * Percentile bootstrap.
-   */
-  interval: Interval
-}
+export type Ratio = { 
+/**
+ * Median of slot 1 ÷ median of slot 0.
+ */
+value: number, 
+/**
+ * Percentile bootstrap.
+ */
+interval: Interval, };
 
 /**
  * Who says a message.
  */
-export type Role = 'system' | 'user' | 'assistant'
+export type Role = "system" | "user" | "assistant";
 
 /**
  * What a row says.
  */
-export type RowVerdict =
-  | {
-      kind: 'winner'
-      /**
-       * Which entry.
-       */
-      slot: number
-    }
-  | { kind: 'no_real_difference' }
-  | { kind: 'too_few_samples' }
-  | {
-      kind: 'not_comparable'
-      /**
-       * In what they differ.
-       */
-      reason: NotComparable
-    }
-  | { kind: 'not_measured' }
-  | { kind: 'single' }
+export type RowVerdict = { "kind": "winner", 
+/**
+ * Which entry.
+ */
+slot: number, } | { "kind": "no_real_difference" } | { "kind": "too_few_samples" } | { "kind": "not_comparable", 
+/**
+ * In what they differ.
+ */
+reason: NotComparable, } | { "kind": "not_measured" } | { "kind": "single" };
 
 /**
  * One contender of a run.
  */
-export type RunEntry = {
-  /**
-   * The model.
-   */
-  model: ModelRef
-  /**
-   * How it is loaded.
-   */
-  settings: EngineSettings
-}
+export type RunEntry = { 
+/**
+ * The model.
+ */
+model: ModelRef, 
+/**
+ * How it is loaded.
+ */
+settings: EngineSettings, };
 
 /**
  * Identifies a run.
  */
-export type RunId = string
+export type RunId = string;
 
 /**
  * A run as it is stored.
  */
-export type RunRecord = {
-  /**
-   * Identity.
-   */
-  id: RunId
-  /**
-   * The job that measured it.
-   */
-  job_id: JobId
-  /**
-   * What was asked for.
-   */
-  spec: RunSpec
-  /**
-   * Where it ran.
-   */
-  device: DeviceProfile
-  /**
-   * Version of Pocketbench.
-   */
-  app_version: string
-  /**
-   * Commit of Pocketbench, where the build knew it.
-   */
-  app_commit: string | null
-  /**
-   * When it was started.
-   */
-  started_at: string
-  /**
-   * When its last cell was finished.
-   */
-  finished_at: string | null
-}
+export type RunRecord = { 
+/**
+ * Identity.
+ */
+id: RunId, 
+/**
+ * The job that measured it.
+ */
+job_id: JobId, 
+/**
+ * What was asked for.
+ */
+spec: RunSpec, 
+/**
+ * Where it ran.
+ */
+device: DeviceProfile, 
+/**
+ * Version of Pocketbench.
+ */
+app_version: string, 
+/**
+ * Commit of Pocketbench, where the build knew it.
+ */
+app_commit: string | null, 
+/**
+ * When it was started.
+ */
+started_at: string, 
+/**
+ * When its last cell was finished.
+ */
+finished_at: string | null, };
 
 /**
  * What the person asks for.
  */
-export type RunRequest = {
-  /**
-   * Paths of one or two models.
-   */
-  models: Array<string>
-  /**
-   * Id of the suite.
-   */
-  suite: string
-}
+export type RunRequest = { 
+/**
+ * Paths of one or two models.
+ */
+models: Array<string>, 
+/**
+ * Id of the suite.
+ */
+suite: string, };
 
 /**
  * A run, computed from its stored samples and nothing else.
  */
-export type RunResult = {
-  /**
-   * The run.
-   */
-  run: RunRecord
-  /**
-   * One a slot.
-   */
-  entries: Array<EntryResult>
-  /**
-   * One a task, in the suite's order.
-   */
-  tasks: Array<TaskResult>
-  /**
-   * What it comes to.
-   */
-  verdict: Verdict
-  /**
-   * Cold-start limit that load times are held against, in milliseconds.
-   */
-  cold_start_sla_ms: number
-}
+export type RunResult = { 
+/**
+ * The run.
+ */
+run: RunRecord, 
+/**
+ * One a slot.
+ */
+entries: Array<EntryResult>, 
+/**
+ * One a task, in the suite's order.
+ */
+tasks: Array<TaskResult>, 
+/**
+ * What it comes to.
+ */
+verdict: Verdict, 
+/**
+ * Cold-start limit that load times are held against, in milliseconds.
+ */
+cold_start_sla_ms: number, };
 
 /**
  * What a run measures: every entry on every task of the suite. An entry's place in the list is its *slot*.
  */
-export type RunSpec = {
-  /**
-   * The contenders; one for a plain benchmark, two for a comparison.
-   */
-  entries: Array<RunEntry>
-  /**
-   * The suite, frozen into the run.
-   */
-  suite: Suite
-}
+export type RunSpec = { 
+/**
+ * The contenders; one for a plain benchmark, two for a comparison.
+ */
+entries: Array<RunEntry>, 
+/**
+ * The suite, frozen into the run.
+ */
+suite: Suite, };
 
 /**
  * A run in a list.
  */
-export type RunSummary = {
-  /**
-   * Identity.
-   */
-  id: RunId
-  /**
-   * The job that measures it.
-   */
-  job_id: JobId
-  /**
-   * Where that stands.
-   */
-  state: JobState
-  /**
-   * Labels of its models.
-   */
-  models: Array<string>
-  /**
-   * Title of its suite.
-   */
-  suite: string
-  /**
-   * When it was started.
-   */
-  started_at: string
-  /**
-   * When it was finished.
-   */
-  finished_at: string | null
-  /**
-   * Cells measured or failed.
-   */
-  cells_finished: number
-  /**
-   * All cells.
-   */
-  cells_total: number
-}
+export type RunSummary = { 
+/**
+ * Identity.
+ */
+id: RunId, 
+/**
+ * The job that measures it.
+ */
+job_id: JobId, 
+/**
+ * Where that stands.
+ */
+state: JobState, 
+/**
+ * Labels of its models.
+ */
+models: Array<string>, 
+/**
+ * Title of its suite.
+ */
+suite: string, 
+/**
+ * When it was started.
+ */
+started_at: string, 
+/**
+ * When it was finished.
+ */
+finished_at: string | null, 
+/**
+ * Cells measured or failed.
+ */
+cells_finished: number, 
+/**
+ * All cells.
+ */
+cells_total: number, };
 
 /**
  * One measured value in the list of raw samples.
  */
-export type SampleRow = {
-  /**
-   * Which entry.
-   */
-  slot: number
-  /**
-   * The task.
-   */
-  task_id: string
-  /**
-   * Its title.
-   */
-  task_title: string
-  /**
-   * Repetition, from 0.
-   */
-  repetition: number
-  /**
-   * Warm-up: shown, never counted.
-   */
-  warmup: boolean
-  /**
-   * When it started.
-   */
-  started_at: string
-  /**
-   * Every figure that follows from the sample.
-   */
-  figures: Array<Figure>
-  /**
-   * The answer, where there is text.
-   */
-  text: string | null
-  /**
-   * Tokens of the prompt.
-   */
-  prompt_tokens: number | null
-  /**
-   * Tokens generated.
-   */
-  generated_tokens: number | null
-  /**
-   * Share of the CPU that other processes used meanwhile.
-   */
-  other_cpu: number | null
-}
+export type SampleRow = { 
+/**
+ * Which entry.
+ */
+slot: number, 
+/**
+ * The task.
+ */
+task_id: string, 
+/**
+ * Its title.
+ */
+task_title: string, 
+/**
+ * Repetition, from 0.
+ */
+repetition: number, 
+/**
+ * Warm-up: shown, never counted.
+ */
+warmup: boolean, 
+/**
+ * When it started.
+ */
+started_at: string, 
+/**
+ * Every figure that follows from the sample.
+ */
+figures: Array<Figure>, 
+/**
+ * The answer, where there is text.
+ */
+text: string | null, 
+/**
+ * Tokens of the prompt.
+ */
+prompt_tokens: number | null, 
+/**
+ * Tokens generated.
+ */
+generated_tokens: number | null, 
+/**
+ * Share of the CPU that other processes used meanwhile.
+ */
+other_cpu: number | null, };
 
 /**
  * How the next token is picked.
  */
-export type Sampling = {
-  /**
-   * 0 is greedy: the likeliest token, always.
-   */
-  temperature: number
-  /**
-   * Keep the k likeliest tokens; 0 keeps all.
-   */
-  top_k: number
-  /**
-   * Keep the likeliest tokens whose probabilities sum to this; 1 keeps all.
-   */
-  top_p: number
-  /**
-   * Drop tokens less likely than this share of the likeliest; 0 drops none.
-   */
-  min_p: number
-  /**
-   * Penalty on tokens seen among the last 64; 1 is none.
-   */
-  repeat_penalty: number
-  /**
-   * Seed of the random choice.
-   */
-  seed: number
-}
+export type Sampling = { 
+/**
+ * 0 is greedy: the likeliest token, always.
+ */
+temperature: number, 
+/**
+ * Keep the k likeliest tokens; 0 keeps all.
+ */
+top_k: number, 
+/**
+ * Keep the likeliest tokens whose probabilities sum to this; 1 keeps all.
+ */
+top_p: number, 
+/**
+ * Drop tokens less likely than this share of the likeliest; 0 drops none.
+ */
+min_p: number, 
+/**
+ * Penalty on tokens seen among the last 64; 1 is none.
+ */
+repeat_penalty: number, 
+/**
+ * Seed of the random choice.
+ */
+seed: number, };
 
 /**
  * One life of a worker process with a model loaded.
  */
-export type Session = {
-  /**
-   * Identity.
-   */
-  id: SessionId
-  /**
-   * The run that it belongs to.
-   */
-  run_id: RunId
-  /**
-   * Which entry it serves.
-   */
-  slot: number
-  /**
-   * When the worker was started.
-   */
-  started_at: string
-  /**
-   * The engine's account of itself.
-   */
-  engine: EngineInfo
-  /**
-   * What loading gave.
-   */
-  loaded: Loaded
-  /**
-   * Memory before any model was loaded: the inference stack.
-   */
-  baseline: ProcessMemory
-}
+export type Session = { 
+/**
+ * Identity.
+ */
+id: SessionId, 
+/**
+ * The run that it belongs to.
+ */
+run_id: RunId, 
+/**
+ * Which entry it serves.
+ */
+slot: number, 
+/**
+ * When the worker was started.
+ */
+started_at: string, 
+/**
+ * The engine's account of itself.
+ */
+engine: EngineInfo, 
+/**
+ * What loading gave.
+ */
+loaded: Loaded, 
+/**
+ * Memory before any model was loaded: the inference stack.
+ */
+baseline: ProcessMemory, };
 
 /**
  * Identifies a worker session.
  */
-export type SessionId = string
+export type SessionId = string;
 
 /**
  * How bad a flag is.
  */
-export type Severity = 'amber' | 'red'
+export type Severity = "amber" | "red";
 
 /**
  * A named, versioned list of tasks.
  */
-export type Suite = {
-  /**
-   * Name, such as `quick`.
-   */
-  id: string
-  /**
-   * Raised whenever anything that affects a figure changes.
-   */
-  version: number
-  /**
-   * For people.
-   */
-  title: string
-  /**
-   * What it is good for.
-   */
-  description: string
-  /**
-   * Repetitions of each task that count.
-   */
-  repetitions: number
-  /**
-   * Most tokens of the one warm-up repetition that does not count; 0 for none.
-   */
-  warmup_max_tokens: number
-  /**
-   * Context that the tasks need, in tokens.
-   */
-  n_ctx: number
-  /**
-   * The tasks, in order.
-   */
-  tasks: Array<Task>
-}
+export type Suite = { 
+/**
+ * Name, such as `quick`.
+ */
+id: string, 
+/**
+ * Raised whenever anything that affects a figure changes.
+ */
+version: number, 
+/**
+ * For people.
+ */
+title: string, 
+/**
+ * What it is good for.
+ */
+description: string, 
+/**
+ * Repetitions of each task that count.
+ */
+repetitions: number, 
+/**
+ * Most tokens of the one warm-up repetition that does not count; 0 for none.
+ */
+warmup_max_tokens: number, 
+/**
+ * Context that the tasks need, in tokens.
+ */
+n_ctx: number, 
+/**
+ * The tasks, in order.
+ */
+tasks: Array<Task>, };
 
 /**
  * A suite that can be picked.
  */
-export type SuiteInfo = {
-  /**
-   * Identity.
-   */
-  id: string
-  /**
-   * Version.
-   */
-  version: number
-  /**
-   * For people.
-   */
-  title: string
-  /**
-   * What it is good for.
-   */
-  description: string
-  /**
-   * Repetitions that count.
-   */
-  repetitions: number
-  /**
-   * Its tasks.
-   */
-  tasks: Array<TaskInfo>
-}
+export type SuiteInfo = { 
+/**
+ * Identity.
+ */
+id: string, 
+/**
+ * Version.
+ */
+version: number, 
+/**
+ * For people.
+ */
+title: string, 
+/**
+ * What it is good for.
+ */
+description: string, 
+/**
+ * Repetitions that count.
+ */
+repetitions: number, 
+/**
+ * Its tasks.
+ */
+tasks: Array<TaskInfo>, };
 
 /**
  * A series of values in short.
  */
-export type Summary = {
-  /**
-   * How many values.
-   */
-  n: number
-  /**
-   * Median.
-   */
-  median: number
-  /**
-   * Arithmetic mean.
-   */
-  mean: number
-  /**
-   * Sample standard deviation (n − 1); absent below two values.
-   */
-  sd: number | null
-  /**
-   * Smallest value.
-   */
-  min: number
-  /**
-   * Largest value.
-   */
-  max: number
-  /**
-   * 95 % percentile bootstrap of the median; absent below two values.
-   */
-  interval: Interval | null
-  /**
-   * 90th percentile; absent below 20 values.
-   */
-  p90: number | null
-  /**
-   * 95th percentile; absent below 20 values.
-   */
-  p95: number | null
-  /**
-   * 99th percentile; absent below 1,000 values.
-   */
-  p99: number | null
-  /**
-   * Standard deviation ÷ mean; absent below two values or for a mean of zero.
-   */
-  cv: number | null
-  /**
-   * Places of values outside Tukey's fences; flagged, never dropped.
-   */
-  outliers: Array<number>
-}
+export type Summary = { 
+/**
+ * How many values.
+ */
+n: number, 
+/**
+ * Median.
+ */
+median: number, 
+/**
+ * Arithmetic mean.
+ */
+mean: number, 
+/**
+ * Sample standard deviation (n − 1); absent below two values.
+ */
+sd: number | null, 
+/**
+ * Smallest value.
+ */
+min: number, 
+/**
+ * Largest value.
+ */
+max: number, 
+/**
+ * 95 % percentile bootstrap of the median; absent below two values.
+ */
+interval: Interval | null, 
+/**
+ * 90th percentile; absent below 20 values.
+ */
+p90: number | null, 
+/**
+ * 95th percentile; absent below 20 values.
+ */
+p95: number | null, 
+/**
+ * 99th percentile; absent below 1,000 values.
+ */
+p99: number | null, 
+/**
+ * Standard deviation ÷ mean; absent below two values or for a mean of zero.
+ */
+cv: number | null, 
+/**
+ * Places of values outside Tukey's fences; flagged, never dropped.
+ */
+outliers: Array<number>, };
 
 /**
  * llama-bench's work: prefill and decode of random tokens.
  */
-export type SyntheticRequest = {
-  /**
-   * Tokens to prefill; 0 for a pure decode test.
-   */
-  n_prompt: number
-  /**
-   * Tokens to decode; 0 for a pure prefill test.
-   */
-  n_gen: number
-  /**
-   * Tokens already in the KV cache when the clock starts.
-   */
-  n_depth: number
-}
+export type SyntheticRequest = { 
+/**
+ * Tokens to prefill; 0 for a pure decode test.
+ */
+n_prompt: number, 
+/**
+ * Tokens to decode; 0 for a pure prefill test.
+ */
+n_gen: number, 
+/**
+ * Tokens already in the KV cache when the clock starts.
+ */
+n_depth: number, };
 
 /**
  * One task of a suite.
  */
-export type Task = {
-  /**
-   * Stable within the suite's version, such as `code-1`.
-   */
-  id: string
-  /**
-   * What it stands for.
-   */
-  category: Category
-  /**
-   * For people, such as `Reverse a linked list`.
-   */
-  title: string
-  /**
-   * What to do.
-   */
-  work: Work
-}
+export type Task = { 
+/**
+ * Stable within the suite's version, such as `code-1`.
+ */
+id: string, 
+/**
+ * What it stands for.
+ */
+category: Category, 
+/**
+ * For people, such as `Reverse a linked list`.
+ */
+title: string, 
+/**
+ * What to do.
+ */
+work: Work, };
 
 /**
  * A task of a suite.
  */
-export type TaskInfo = {
-  /**
-   * Identity within the suite.
-   */
-  id: string
-  /**
-   * For people.
-   */
-  title: string
-  /**
-   * What it stands for.
-   */
-  category: Category
-}
+export type TaskInfo = { 
+/**
+ * Identity within the suite.
+ */
+id: string, 
+/**
+ * For people.
+ */
+title: string, 
+/**
+ * What it stands for.
+ */
+category: Category, };
 
 /**
  * All figures of one task.
  */
-export type TaskResult = {
-  /**
-   * The task.
-   */
-  task_id: string
-  /**
-   * Its title.
-   */
-  title: string
-  /**
-   * What it stands for.
-   */
-  category: Category
-  /**
-   * The figure that stands for the task.
-   */
-  headline: Metric
-  /**
-   * One a slot.
-   */
-  cells: Array<CellOutcome>
-  /**
-   * The figures, headline first.
-   */
-  rows: Array<MetricRow>
-}
+export type TaskResult = { 
+/**
+ * The task.
+ */
+task_id: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * What it stands for.
+ */
+category: Category, 
+/**
+ * The figure that stands for the task.
+ */
+headline: Metric, 
+/**
+ * One a slot.
+ */
+cells: Array<CellOutcome>, 
+/**
+ * The figures, headline first.
+ */
+rows: Array<MetricRow>, };
 
 /**
  * Which is better, by how much, and how sure.
  */
-export type Verdict = {
-  /**
-   * What it comes to.
-   */
-  outcome: Outcome
-  /**
-   * Who is better, where one is.
-   */
-  winner: number | null
-  /**
-   * The qualities weighed.
-   */
-  dimensions: Array<Dimension>
-  /**
-   * Tasks whose headline figure each slot wins.
-   */
-  tasks_won: Array<number>
-  /**
-   * Tasks whose headline figure could be compared.
-   */
-  tasks_compared: number
-  /**
-   * How sure.
-   */
-  certainty: Certainty
-  /**
-   * Why not surer.
-   */
-  doubts: Array<Doubt>
-  /**
-   * The same in one English sentence, for the command line and reports.
-   */
-  sentence: string
-}
+export type Verdict = { 
+/**
+ * What it comes to.
+ */
+outcome: Outcome, 
+/**
+ * Who is better, where one is.
+ */
+winner: number | null, 
+/**
+ * The qualities weighed.
+ */
+dimensions: Array<Dimension>, 
+/**
+ * Tasks whose headline figure each slot wins.
+ */
+tasks_won: Array<number>, 
+/**
+ * Tasks whose headline figure could be compared.
+ */
+tasks_compared: number, 
+/**
+ * How sure.
+ */
+certainty: Certainty, 
+/**
+ * Why not surer.
+ */
+doubts: Array<Doubt>, 
+/**
+ * The same in one English sentence, for the command line and reports.
+ */
+sentence: string, };
 
 /**
  * The work of one task.
  */
-export type Work =
-  | {
-      kind: 'load'
-      /**
-       * Drop the file from the page cache first.
-       */
-      cold: boolean
-    }
-  | ({ kind: 'generate' } & GenerateRequest)
-  | ({ kind: 'batch' } & BatchRequest)
-  | ({ kind: 'synthetic' } & SyntheticRequest)
+export type Work = { "kind": "load", 
+/**
+ * Drop the file from the page cache first.
+ */
+cold: boolean, } | { "kind": "generate" } & GenerateRequest | { "kind": "batch" } & BatchRequest | { "kind": "synthetic" } & SyntheticRequest;
