@@ -1,0 +1,112 @@
+//! Errors as they cross the IPC and command-line boundary, and as they are stored with a failed cell.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Stable, machine-readable name of what went wrong. The UI and scripts switch on it; the words may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorCode {
+    /// No file at that path.
+    ModelFileNotFound,
+    /// The file does not start as a GGUF file does.
+    ModelFileNotGguf,
+    /// The file ends before its header or its tensors do.
+    ModelFileTruncated,
+    /// The file is GGUF but breaks the format's rules.
+    ModelFileCorrupt,
+    /// The file is not the one that was measured before.
+    ModelFileChanged,
+    /// llama.cpp does not know this architecture.
+    ModelArchitectureUnknown,
+    /// llama.cpp refused the model for another reason; details carry its log.
+    ModelLoadFailed,
+    /// The context asked for is longer than the model was trained for, or zero.
+    ContextTooLong,
+    /// The prompt does not fit the context.
+    PromptTooLong,
+    /// The prediction says that the model does not fit into the memory that is available now.
+    NotEnoughMemory,
+    /// The operating system ended the worker for using too much memory.
+    OutOfMemory,
+    /// The worker process ended by itself or was killed.
+    WorkerCrashed,
+    /// The worker process could not be started.
+    WorkerStartFailed,
+    /// The worker answered something that is not the protocol.
+    WorkerProtocol,
+    /// The worker did not answer within the time allowed.
+    WorkerNotResponding,
+    /// The worker does not know this request.
+    UnsupportedRequest,
+    /// Someone pressed Stop. An outcome, not a failure.
+    Cancelled,
+    /// No space left where the data is kept.
+    DiskFull,
+    /// The data folder cannot be written.
+    DataFolderReadOnly,
+    /// The database was written by a newer version of Pocketbench.
+    DatabaseNewer,
+    /// The database file is damaged.
+    DatabaseCorrupt,
+    /// Another Pocketbench holds the data folder.
+    AlreadyRunning,
+    /// A suite file breaks its schema.
+    SuiteInvalid,
+    /// What was asked for makes no sense as given.
+    InvalidInput,
+    /// No record with that identifier.
+    NotFound,
+    /// A bug or an operating-system error that none of the others describes.
+    Internal,
+}
+
+/// An error in plain words: what happened and what to do next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ErrorReport {
+    /// Stable name.
+    pub code: ErrorCode,
+    /// What happened, in plain words.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub hint: Option<String>,
+    /// Facts for the curious: log lines, sizes, exit status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "Record<string, unknown>")]
+    pub details: Option<serde_json::Value>,
+}
+
+impl ErrorReport {
+    /// An error without hint or details.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, details: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds facts for the curious.
+    #[must_use]
+    pub fn details(mut self, details: serde_json::Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}
+
+impl std::fmt::Display for ErrorReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ErrorReport {}

@@ -1,0 +1,149 @@
+//! Does a model fit into the memory that is available? Computed from the GGUF header alone.
+
+use crate::model::ModelHeader;
+use crate::settings::{EngineSettings, FlashAttention};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Whether it fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum FitClass {
+    /// At most 80 % of what is available now.
+    Fits,
+    /// At most 100 %.
+    Tight,
+    /// More than there is.
+    TooBig,
+}
+
+/// Predicted memory of a loaded model, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Fit {
+    /// Weights.
+    pub weights_bytes: u64,
+    /// KV cache at the context asked for.
+    pub kv_bytes: u64,
+    /// Compute buffers.
+    pub compute_bytes: u64,
+    /// The worker itself.
+    pub baseline_bytes: u64,
+    /// Sum of the above.
+    pub predicted_bytes: u64,
+    /// Memory that was available.
+    pub available_bytes: u64,
+    /// What that means.
+    pub class: FitClass,
+}
+
+/// Share of the available memory up to which a model fits with room to spare, in percent.
+pub const FITS_PERCENT: u64 = 80;
+/// Allowance for a worker without a model: executable, llama.cpp's libraries, threads. An allowance and no measurement;
+/// what a worker really took is stored with every session as its baseline.
+pub const WORKER_BYTES: u64 = 32 << 20;
+/// Allowance for one entry of the vocabulary in llama.cpp's tables (`llama_vocab`): its text twice, its score and
+/// attributes, its share of the merges, and the hash tables over them.
+pub const VOCAB_ENTRY_BYTES: u64 = 256;
+
+/// llama.cpp rounds the context of every sequence up to this many tokens (`GGML_PAD(n_ctx_seq, 256)`).
+const CTX_STEP: u64 = 256;
+/// Bytes of an f32, the type of all activations.
+const F32: u64 = 4;
+/// Width of the feed-forward layer in units of `n_embd`. The header does not carry it; 8/3 to 4 are usual, small models
+/// go up to 8 but have a logits buffer that outweighs it.
+const FEED_FORWARD: u64 = 4;
+
+impl Fit {
+    /// Predicts the memory of a model loaded with these settings, and whether that fits into `available` bytes.
+    ///
+    /// ```text
+    /// weights  = max(tensor bytes, file if mapped)
+    /// KV       = Σ over layers: n_head_kv × (head_dim_k at type K + head_dim_v at type V) × context
+    ///            context = n_seq_max × (n_ctx ÷ n_seq_max, rounded up to 256)
+    /// compute  = n_ubatch × (n_vocab + 4·n_embd + 2·4·n_embd + 2·n_head·head_dim_k) × 4      logits, activations
+    ///          + n_ubatch × n_ctx_seq × 4 × (1 + n_head without flash attention)             mask, attention scores
+    ///          + n_seq_max × n_vocab × 4                                                     logits handed out
+    /// baseline = 32 MiB + 256 × n_vocab                                                      worker, tokenizer
+    /// ```
+    ///
+    /// The estimate errs on the high side, because a model that was said to fit and then kills the app is worse than
+    /// one that was said to be tight: llama.cpp reserves the compute buffer for a full micro-batch with logits for every
+    /// token and reuses parts of it, a page counts only once touched, and mapped pages can be reclaimed. Layers with a
+    /// sliding window count with the whole context, since llama.cpp gives them a full-size cache unless told otherwise
+    /// (`swa_full`). Not covered: weights that the CPU backend repacks exist twice until loading is over.
+    ///
+    /// Header values are not trusted: everything saturates, nothing overflows.
+    #[must_use]
+    pub fn predict(header: &ModelHeader, settings: &EngineSettings, file_bytes: u64, available: u64) -> Self {
+        let weights_bytes = header.tensor_bytes.max(if settings.use_mmap { file_bytes } else { 0 });
+        let n_ctx_seq = ctx_of_sequence(settings);
+        let kv_bytes = kv_bytes(header, settings, n_ctx_seq);
+        let compute_bytes = compute_bytes(header, settings, n_ctx_seq);
+        let baseline_bytes = WORKER_BYTES.saturating_add(product(&[header.n_vocab.into(), VOCAB_ENTRY_BYTES]));
+        let predicted_bytes = sum(&[weights_bytes, kv_bytes, compute_bytes, baseline_bytes]);
+        Self {
+            weights_bytes,
+            kv_bytes,
+            compute_bytes,
+            baseline_bytes,
+            predicted_bytes,
+            available_bytes: available,
+            class: FitClass::of(predicted_bytes, available),
+        }
+    }
+}
+
+impl FitClass {
+    /// What a need of `predicted` bytes means where `available` bytes are available.
+    #[must_use]
+    pub fn of(predicted: u64, available: u64) -> Self {
+        if u128::from(predicted) * 100 <= u128::from(available) * u128::from(FITS_PERCENT) {
+            Self::Fits
+        } else if predicted <= available {
+            Self::Tight
+        } else {
+            Self::TooBig
+        }
+    }
+}
+
+fn ctx_of_sequence(settings: &EngineSettings) -> u64 {
+    u64::from(settings.n_ctx / settings.n_seq_max.max(1)).max(1).next_multiple_of(CTX_STEP)
+}
+
+fn kv_bytes(header: &ModelHeader, settings: &EngineSettings, n_ctx_seq: u64) -> u64 {
+    // A layer that the header says nothing about counts with a key/value head for every head: the most it can have.
+    let unknown = u64::from(header.n_layer).saturating_sub(header.n_head_kv.len() as u64);
+    let known = header.n_head_kv.iter().fold(0u64, |heads, n| heads.saturating_add((*n).into()));
+    let heads = known.saturating_add(product(&[unknown, header.n_head.into()]));
+    let tokens = product(&[n_ctx_seq, settings.n_seq_max.max(1).into()]);
+    let values = |head_dim: u32| product(&[heads, head_dim.into(), tokens]);
+    let keys = settings.kv_type_k.bytes(values(header.head_dim_k));
+    keys.saturating_add(settings.kv_type_v.bytes(values(header.head_dim_v)))
+}
+
+fn compute_bytes(header: &ModelHeader, settings: &EngineSettings, n_ctx_seq: u64) -> u64 {
+    // A micro-batch is never larger than the batch or the context (`llama_context`'s constructor).
+    let n_ubatch =
+        u64::from(settings.n_ubatch.min(settings.n_batch)).min(product(&[n_ctx_seq, settings.n_seq_max.max(1).into()]));
+    let (n_vocab, n_embd, n_head) = (header.n_vocab.into(), u64::from(header.n_embd), u64::from(header.n_head));
+    let per_token =
+        sum(&[n_vocab, product(&[4 + 2 * FEED_FORWARD, n_embd]), product(&[2, n_head, header.head_dim_k.into()])]);
+    let score_rows = if settings.flash_attention == FlashAttention::Off { n_head + 1 } else { 1 };
+    sum(&[
+        product(&[n_ubatch, per_token, F32]),
+        product(&[n_ubatch, n_ctx_seq, score_rows, F32]),
+        product(&[settings.n_seq_max.max(1).into(), n_vocab, F32]),
+    ])
+}
+
+fn product(factors: &[u64]) -> u64 {
+    if factors.contains(&0) {
+        return 0;
+    }
+    factors.iter().fold(1, |product, factor| product.saturating_mul(*factor))
+}
+
+fn sum(terms: &[u64]) -> u64 {
+    terms.iter().fold(0, |sum, term| sum.saturating_add(*term))
+}

@@ -1,0 +1,10 @@
+//! What the crate promises, seen from outside.
+
+mod compare;
+mod fit;
+mod fixture;
+mod format;
+mod metric;
+mod stats;
+mod validity;
+mod verdict;
