@@ -1,3 +1,13 @@
+//! Tauri's build step, and where the executable finds llama.cpp's libraries: beside itself or in `../lib/pocketbench`.
+
 fn main() {
+    let rpath = match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux") => "$ORIGIN:$ORIGIN/../lib/pocketbench",
+        Ok("macos") => "@executable_path:@executable_path/../Frameworks",
+        _ => "",
+    };
+    for path in rpath.split(':').filter(|path| !path.is_empty()) {
+        println!("cargo:rustc-link-arg-bins=-Wl,-rpath,{path}");
+    }
     tauri_build::build();
 }

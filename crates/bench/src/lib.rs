@@ -1,1 +1,10 @@
-//! Suites and the runner that measures them
+//! Suites and the runner: which task is measured when, with what warm-up and how often, and what becomes of a crash.
+
+mod cold;
+pub mod plan;
+mod runner;
+mod slot;
+pub mod suites;
+
+pub use plan::{Plan, plan_cells};
+pub use runner::{Moment, Recorder, Runner};

@@ -1,5 +1,5 @@
 //! The line protocol: one JSON object a line. Requests carry an id that the client picks; every request ends in exactly
-//! one `done` or `error` event for that id. `docs/adr/0003-worker-protocol.md` says why.
+//! one `done` or `error` event for that id. `docs/adr/0003-worker-process.md` says why.
 
 use pocketbench_domain::ErrorReport;
 use pocketbench_domain::generate::{
@@ -79,6 +79,9 @@ pub enum Event {
         text: String,
         /// When it was picked, nanoseconds since the prompt was handed over.
         at_ns: u64,
+        /// Which sequence of a batch it belongs to.
+        #[serde(default)]
+        sequence: u32,
     },
     /// A line of llama.cpp's log, warnings and errors only.
     Log {

@@ -1,0 +1,242 @@
+//! One entry of a run while it is measured: its worker, its session, and what is known of its memory.
+
+use chrono::{DateTime, Utc};
+use pocketbench_device as device;
+use pocketbench_domain::device::{MachineLoad, ProcessMemory};
+use pocketbench_domain::run::{Measured, RunEntry, RunId, Session, SessionId};
+use pocketbench_domain::suite::Work;
+use pocketbench_domain::{ErrorCode, ErrorReport};
+use pocketbench_worker::client::Exit;
+use pocketbench_worker::protocol::Event;
+use pocketbench_worker::{Launch, Worker, WorkerError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often a worker's memory is read while it works.
+const MEMORY_PERIOD: Duration = Duration::from_millis(500);
+
+/// Why a repetition gave nothing.
+#[derive(Debug)]
+pub(crate) enum CellFailure {
+    /// Someone pressed Stop.
+    Cancelled,
+    /// This task cannot be measured; others can.
+    Task(ErrorReport),
+    /// The worker is gone; the next task needs a new one.
+    Worker(ErrorReport),
+}
+
+impl From<ErrorReport> for CellFailure {
+    fn from(report: ErrorReport) -> Self {
+        Self::Task(report)
+    }
+}
+
+impl From<WorkerError> for CellFailure {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Cancelled => Self::Cancelled,
+            WorkerError::Refused(report) => Self::Task(report),
+            other => Self::Worker(other.into()),
+        }
+    }
+}
+
+/// The latest memory reading of a worker; it outlives the worker, whose last one explains its death.
+pub(crate) type LastMemory = Arc<Mutex<Option<ProcessMemory>>>;
+
+pub(crate) struct Slot {
+    pub(crate) index: usize,
+    pub(crate) entry: RunEntry,
+    run_id: RunId,
+    launch: Launch,
+    now: fn() -> DateTime<Utc>,
+    new_id: fn() -> uuid::Uuid,
+    worker: Option<Worker>,
+    session: Option<Session>,
+    /// Sessions that the recorder has not seen yet.
+    pub(crate) unrecorded: Vec<Session>,
+    pub(crate) memory: LastMemory,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        index: usize,
+        entry: RunEntry,
+        run_id: RunId,
+        launch: Launch,
+        now: fn() -> DateTime<Utc>,
+        new_id: fn() -> uuid::Uuid,
+    ) -> Self {
+        Self {
+            index,
+            entry,
+            run_id,
+            launch,
+            now,
+            new_id,
+            worker: None,
+            session: None,
+            unrecorded: Vec::new(),
+            memory: LastMemory::default(),
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    pub(crate) fn worker(&mut self) -> Result<&mut Worker, CellFailure> {
+        self.worker.as_mut().ok_or_else(|| ErrorReport::new(ErrorCode::Internal, "the worker is not running").into())
+    }
+
+    pub(crate) fn session(&self) -> Result<&Session, CellFailure> {
+        self.session.as_ref().ok_or_else(|| ErrorReport::new(ErrorCode::Internal, "no model is loaded").into())
+    }
+
+    /// Process whose memory is the model's: the worker, or this one if it runs in here.
+    fn pid(&self) -> u32 {
+        self.worker.as_ref().and_then(Worker::pid).unwrap_or_else(std::process::id)
+    }
+
+    /// Starts a fresh worker and loads the model.
+    pub(crate) async fn start(&mut self, cancel: &CancellationToken) -> Result<(), CellFailure> {
+        self.stop().await;
+        let started_at = (self.now)();
+        let mut worker = Worker::start(&self.launch).await?;
+        let engine = worker
+            .info()
+            .cloned()
+            .ok_or_else(|| ErrorReport::new(ErrorCode::WorkerProtocol, "the worker did not say who it is"))?;
+        let pid = worker.pid().unwrap_or_else(std::process::id);
+        let baseline = device::process_memory(pid).unwrap_or_default();
+        let watch = Watch::start(pid, &self.memory);
+        let loaded = worker.load(&self.entry.model.path, &self.entry.settings, cancel, |_| ()).await;
+        drop(watch);
+        let loaded = loaded.map_err(|error| self.explain(error))?;
+        let session = Session {
+            id: SessionId((self.new_id)()),
+            run_id: self.run_id,
+            slot: u32::try_from(self.index).unwrap_or(0),
+            started_at,
+            engine,
+            loaded,
+            baseline,
+        };
+        self.unrecorded.push(session.clone());
+        self.session = Some(session);
+        self.worker = Some(worker);
+        Ok(())
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.session = None;
+        if let Some(worker) = self.worker.take() {
+            worker.shutdown().await;
+        }
+    }
+
+    /// Does the work once. Gives what was measured, the memory at its end and what the machine did meanwhile.
+    pub(crate) async fn measure(
+        &mut self,
+        work: &Work,
+        max_tokens: Option<u32>,
+        cancel: &CancellationToken,
+        on_event: impl FnMut(Event),
+    ) -> Result<(Measured, ProcessMemory, MachineLoad), CellFailure> {
+        if let Work::Load { cold } = work {
+            // The process that counts does not exist yet.
+            let load = device::LoadSampler::start(std::process::id());
+            let measured = self.measure_load(*cold, cancel).await?;
+            return Ok((measured, self.read_memory(), load.stop()));
+        }
+        let pid = self.pid();
+        device::reset_peak(pid);
+        let watch = Watch::start(pid, &self.memory);
+        let load = device::LoadSampler::start(pid);
+        let measured = self.ask(work, max_tokens, cancel, on_event).await;
+        let machine = load.stop();
+        drop(watch);
+        let measured = measured.map_err(|error| self.explain(error))?;
+        Ok((measured, self.read_memory(), machine))
+    }
+
+    fn read_memory(&self) -> ProcessMemory {
+        device::process_memory(self.pid()).unwrap_or_default()
+    }
+
+    async fn ask(
+        &mut self,
+        work: &Work,
+        max_tokens: Option<u32>,
+        cancel: &CancellationToken,
+        on_event: impl FnMut(Event),
+    ) -> Result<Measured, WorkerError> {
+        let Some(worker) = self.worker.as_mut() else {
+            return Err(WorkerError::Start("the worker is not running".into()));
+        };
+        let cap = |asked: u32| max_tokens.map_or(asked, |most| asked.min(most));
+        match work {
+            Work::Generate(request) => {
+                let mut request = request.clone();
+                request.limits.max_tokens = cap(request.limits.max_tokens);
+                worker.generate(request, cancel, on_event).await.map(Measured::Generation)
+            }
+            Work::Batch(request) => {
+                let mut request = request.clone();
+                request.limits.max_tokens = cap(request.limits.max_tokens);
+                worker.generate_batch(request, cancel, on_event).await.map(Measured::Batch)
+            }
+            Work::Synthetic(request) => worker.synthetic(*request, cancel).await.map(Measured::Synthetic),
+            Work::Load { .. } => Err(WorkerError::Start("loading is measured by a fresh worker".into())),
+        }
+    }
+
+    /// Adds to a worker's death what is known of its memory, and drops the dead worker.
+    fn explain(&mut self, error: WorkerError) -> CellFailure {
+        let last = *self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let killed = matches!(&error, WorkerError::Exited(Exit { signal: Some(9), .. }));
+        let failure = CellFailure::from(error);
+        let CellFailure::Worker(mut report) = failure else { return failure };
+        self.worker = None;
+        self.session = None;
+        let available = device::ram_available();
+        // The kernel's killer uses SIGKILL, and so can a person: memory tells them apart.
+        let needed = last.map_or(0, |m| m.rss_bytes);
+        if killed && needed > 0 && available.is_some_and(|free| free < needed / 8) {
+            report.code = ErrorCode::OutOfMemory;
+            report.message = "the system ended the worker because memory ran out".into();
+            report.hint = Some("Try a smaller quantization or a shorter context, or close other programs.".into());
+        }
+        let details = report.details.get_or_insert_with(|| serde_json::json!({}));
+        if let Some(details) = details.as_object_mut() {
+            details.insert("last_memory".into(), serde_json::to_value(last).unwrap_or_default());
+            details.insert("ram_available_bytes".into(), serde_json::json!(available));
+        }
+        CellFailure::Worker(report)
+    }
+}
+
+/// Reads a process's memory now and then, until dropped.
+struct Watch(tokio::task::JoinHandle<()>);
+
+impl Watch {
+    fn start(pid: u32, last: &LastMemory) -> Self {
+        let last = Arc::clone(last);
+        Self(tokio::spawn(async move {
+            loop {
+                if let Some(memory) = device::process_memory(pid) {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
+                }
+                tokio::time::sleep(MEMORY_PERIOD).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

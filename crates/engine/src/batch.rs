@@ -1,0 +1,151 @@
+//! Several prompts as parallel sequences of one context.
+
+use crate::ffi::Token;
+use crate::generate::{Picker, count};
+use crate::text::TextStream;
+use crate::{EngineError, LoadedModel, decode_error, nanos};
+use pocketbench_domain::generate::{BatchGeneration, BatchRequest, BatchSequence, StopReason};
+use std::time::Instant;
+
+struct Sequence {
+    id: usize,
+    prompt: Vec<Token>,
+    picker: Picker,
+    stream: TextStream,
+    generated: usize,
+    next: Token,
+    stop: Option<StopReason>,
+}
+
+impl LoadedModel {
+    /// Generates from all prompts at once. `on_token` hears the sequence, the text that is certain with its token, and
+    /// when it was picked, in nanoseconds since this call.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; prompts and their answers must fit the context together.
+    pub fn generate_batch(
+        &mut self,
+        request: &BatchRequest,
+        mut on_token: impl FnMut(usize, &str, u64),
+    ) -> Result<BatchGeneration, EngineError> {
+        let start = Instant::now();
+        let limits = &request.limits;
+        let allowed = self.loaded.effective.n_seq_max as usize;
+        if request.prompts.is_empty() || request.prompts.len() > allowed || limits.max_tokens == 0 {
+            return Err(EngineError::Invalid(format!(
+                "a batch needs 1 to {allowed} prompts and max_tokens of at least 1"
+            )));
+        }
+        let mut sequences = Vec::with_capacity(request.prompts.len());
+        for (id, prompt) in request.prompts.iter().enumerate() {
+            let (text, source) = self.render(prompt)?;
+            sequences.push(Sequence {
+                id,
+                prompt: self.tokens(&text, source)?,
+                picker: Picker::new(self, &request.sampling, limits, count(id))?,
+                stream: TextStream::new(&limits.stop),
+                generated: 0,
+                next: 0,
+                stop: None,
+            });
+        }
+        let needed: usize = sequences.iter().map(|s| s.prompt.len() + limits.max_tokens as usize).sum();
+        if needed > self.context.n_ctx() as usize {
+            return Err(EngineError::PromptTooLong { tokens: needed, n_ctx: self.context.n_ctx() });
+        }
+        self.forget();
+        self.batch_prefill(&mut sequences)?;
+        let prefill_ns = nanos(start);
+
+        let mut piece = Vec::with_capacity(64);
+        loop {
+            let at = nanos(start);
+            let cancelled = self.cancelled();
+            self.context.batch_clear();
+            let mut decoding = Vec::with_capacity(sequences.len());
+            for (place, sequence) in sequences.iter_mut().enumerate().filter(|(_, s)| s.stop.is_none()) {
+                if self.context.model.is_end(sequence.next) {
+                    sequence.stop = Some(StopReason::EndOfGeneration);
+                    continue;
+                }
+                sequence.generated += 1;
+                piece.clear();
+                self.context.model.push_piece(sequence.next, &mut piece);
+                on_token(sequence.id, sequence.stream.push(&piece), at);
+                if sequence.stream.stopped() {
+                    sequence.stop = Some(StopReason::StopText);
+                } else if sequence.generated >= limits.max_tokens as usize {
+                    sequence.stop = Some(StopReason::MaxTokens);
+                } else if cancelled {
+                    sequence.stop = Some(StopReason::Cancelled);
+                } else {
+                    let position = sequence.prompt.len() + sequence.generated - 1;
+                    self.context.batch_add(sequence.next, position, sequence.id, true);
+                    decoding.push(place);
+                }
+            }
+            if decoding.is_empty() {
+                break;
+            }
+            if let Err(failure) = self.context.decode() {
+                self.forget();
+                let error = decode_error(failure);
+                if error != EngineError::Cancelled {
+                    return Err(error);
+                }
+                for place in decoding {
+                    sequences[place].stop = Some(StopReason::Cancelled);
+                }
+                break;
+            }
+            for (row, &place) in decoding.iter().enumerate() {
+                sequences[place].next = sequences[place].picker.pick(&mut self.context, row)?;
+            }
+        }
+        let wall_ns = nanos(start);
+        self.forget();
+        let sequences = sequences
+            .into_iter()
+            .map(|s| BatchSequence {
+                text: s.stream.finish(),
+                prompt_tokens: count(s.prompt.len()),
+                generated_tokens: count(s.generated),
+                stop: s.stop.unwrap_or(StopReason::Cancelled),
+            })
+            .collect();
+        Ok(BatchGeneration { sequences, wall_ns, prefill_ns })
+    }
+
+    /// Evaluates all prompts, as many tokens at once as the batch holds, and picks each sequence's first token.
+    fn batch_prefill(&mut self, sequences: &mut [Sequence]) -> Result<(), EngineError> {
+        self.context.batch_clear();
+        // Sequences whose last prompt token is in the batch, and its row.
+        let mut ending: Vec<(usize, usize)> = Vec::new();
+        for place in 0..sequences.len() {
+            for i in 0..sequences[place].prompt.len() {
+                if self.context.batch_full() {
+                    self.flush_prefill(sequences, &mut ending)?;
+                }
+                let last = i + 1 == sequences[place].prompt.len();
+                if last {
+                    ending.push((place, self.context.batch_len()));
+                }
+                self.context.batch_add(sequences[place].prompt[i], i, sequences[place].id, last);
+            }
+        }
+        self.flush_prefill(sequences, &mut ending)
+    }
+
+    fn flush_prefill(
+        &mut self,
+        sequences: &mut [Sequence],
+        ending: &mut Vec<(usize, usize)>,
+    ) -> Result<(), EngineError> {
+        self.decode_prefill()?;
+        for (place, row) in ending.drain(..) {
+            sequences[place].next = sequences[place].picker.pick(&mut self.context, row)?;
+        }
+        self.context.batch_clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! The engine on real models. No test looks at a time.
+
+use pocketbench_domain::generate::{
+    BatchRequest, GenerateRequest, Limits, Message, Prompt, Role, Sampling, StopReason, SyntheticRequest,
+    TemplateSource,
+};
+use pocketbench_domain::settings::{EngineSettings, FlashAttention, KvType};
+use pocketbench_engine::{CancelFlag, Engine, EngineError, LoadedModel, log};
+use pocketbench_testkit::{gemma3, smollm2};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One test at a time: they share two cores and llama.cpp's log.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn load(path: &str, settings: &EngineSettings) -> LoadedModel {
+    Engine::get().unwrap().load(path, settings, &CancelFlag::default(), |_| ()).unwrap()
+}
+
+fn settings() -> EngineSettings {
+    EngineSettings { n_seq_max: 4, ..EngineSettings::new(1024, 2) }
+}
+
+fn chat(content: &str) -> Prompt {
+    let message = |role, content: &str| Message { role, content: content.into() };
+    Prompt::Messages(vec![message(Role::System, "You are a helpful assistant."), message(Role::User, content)])
+}
+
+fn ask(prompt: Prompt, max_tokens: u32) -> GenerateRequest {
+    GenerateRequest {
+        prompt,
+        sampling: Sampling::default(),
+        limits: Limits { max_tokens, stop: Vec::new(), ignore_eos: false },
+        reuse_prefix: false,
+    }
+}
+
+#[test]
+fn the_best_cpu_variant_is_loaded_and_named() {
+    let _alone = alone();
+    let engine = Engine::get().unwrap();
+    assert!(engine.backends().iter().any(|name| name == "CPU"));
+    assert!(engine.cpu_variant().contains("ggml-cpu"), "{:?}", engine.cpu_variant());
+    assert!(engine.system_info().contains("CPU"), "{}", engine.system_info());
+}
+
+#[test]
+fn a_chat_model_answers_and_every_step_is_timed() {
+    let _alone = alone();
+    let mut model = load(&smollm2(), &settings());
+    assert!(model.loaded().has_chat_template);
+    let mut heard = String::new();
+    let mut times = Vec::new();
+    let generation = model
+        .generate(&ask(chat("What is the capital of France?"), 24), |text, at| {
+            heard.push_str(text);
+            times.push(at);
+        })
+        .unwrap();
+    assert!(generation.text.contains("Paris"), "{}", generation.text);
+    assert_eq!(generation.template, TemplateSource::ModelFile);
+    assert_eq!(generation.token_at_ns, times);
+    assert_eq!(generation.generated_tokens as usize, times.len());
+    assert!(generation.text.starts_with(&heard));
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
+    let before_first = generation.template_ns + generation.tokenize_ns + generation.prefill_ns + generation.first_sample_ns;
+    assert!(before_first <= times[0], "{before_first} {}", times[0]);
+    assert!(*times.last().unwrap() <= generation.end_at_ns);
+}
+
+#[test]
+fn greedy_answers_repeat_and_a_reused_prefix_changes_nothing_but_the_count() {
+    let _alone = alone();
+    let mut model = load(&smollm2(), &settings());
+    let mut request = ask(chat("Name three colours."), 16);
+    let first = model.generate(&request, |_, _| ()).unwrap();
+    request.reuse_prefix = true;
+    let second = model.generate(&request, |_, _| ()).unwrap();
+    assert_eq!(first.text, second.text);
+    assert_eq!(first.reused_tokens, 0);
+    assert_eq!(second.reused_tokens, second.prompt_tokens - 1);
+}
+
+#[test]
+fn a_base_model_without_template_continues_plain_text() {
+    let _alone = alone();
+    let mut model = load(&gemma3(), &settings());
+    assert!(!model.loaded().has_chat_template);
+    let generation = model.generate(&ask(chat("The three primary colours are"), 8), |_, _| ()).unwrap();
+    assert_eq!(generation.template, TemplateSource::FallbackPlain);
+    assert!(generation.generated_tokens > 0);
+}
+
+#[test]
+fn stop_texts_seeds_and_fixed_length_hold() {
+    let _alone = alone();
+    let mut model = load(&smollm2(), &settings());
+    let mut request = ask(Prompt::Raw("1, 2, 3, 4, 5, 6,".into()), 40);
+    request.limits.stop = vec![" 9".into()];
+    let generation = model.generate(&request, |_, _| ()).unwrap();
+    assert_eq!(generation.stop, StopReason::StopText, "{}", generation.text);
+    assert!(!generation.text.contains('9'));
+
+    let mut request = ask(chat("Say hello."), 64);
+    request.limits.ignore_eos = true;
+    let generation = model.generate(&request, |_, _| ()).unwrap();
+    assert_eq!((generation.generated_tokens, generation.stop), (64, StopReason::MaxTokens));
+
+    request.sampling = Sampling { temperature: 1.0, top_k: 40, top_p: 0.95, min_p: 0.02, repeat_penalty: 1.1, seed: 7 };
+    let one = model.generate(&request, |_, _| ()).unwrap().text;
+    let two = model.generate(&request, |_, _| ()).unwrap().text;
+    request.sampling.seed = 8;
+    let three = model.generate(&request, |_, _| ()).unwrap().text;
+    assert_eq!(one, two);
+    assert_ne!(one, three);
+}
+
+#[test]
+fn a_batch_decodes_each_prompt_as_alone() {
+    let _alone = alone();
+    let mut model = load(&smollm2(), &settings());
+    let prompts = ["What is the capital of France?", "Name three colours.", "What is two plus two?"];
+    let request = BatchRequest {
+        prompts: prompts.iter().map(|p| chat(p)).collect(),
+        sampling: Sampling::default(),
+        limits: Limits { max_tokens: 12, stop: Vec::new(), ignore_eos: false },
+    };
+    let mut heard = vec![0; prompts.len()];
+    let batch = model.generate_batch(&request, |sequence, _, _| heard[sequence] += 1).unwrap();
+    for ((sequence, prompt), heard) in batch.sequences.iter().zip(prompts).zip(heard) {
+        let alone = model.generate(&ask(chat(prompt), 12), |_, _| ()).unwrap();
+        assert_eq!(sequence.generated_tokens, heard);
+        assert_eq!(sequence.prompt_tokens, alone.prompt_tokens);
+        // Batched arithmetic may differ in the last bit, so later words may; the first ones do not.
+        let first_word = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
+        assert_eq!(first_word(&sequence.text), first_word(&alone.text));
+    }
+    assert!(batch.prefill_ns < batch.wall_ns);
+}
+
+#[test]
+fn synthetic_tests_run_at_depth() {
+    let _alone = alone();
+    let mut model = load(&smollm2(), &settings());
+    for (n_prompt, n_gen, n_depth) in [(64, 0, 0), (0, 8, 0), (32, 4, 128)] {
+        let request = SyntheticRequest { n_prompt, n_gen, n_depth };
+        assert!(model.synthetic(request).unwrap().elapsed_ns > 0);
+    }
+    let too_long = SyntheticRequest { n_prompt: 1000, n_gen: 100, n_depth: 0 };
+    assert!(matches!(model.synthetic(too_long), Err(EngineError::PromptTooLong { .. })));
+}
+
+#[test]
+fn buffers_are_exact_and_agree_with_the_log() {
+    let _alone = alone();
+    let mark = log::mark();
+    let settings = settings();
+    let model = load(&smollm2(), &settings);
+    let loaded = model.loaded();
+    // 30 layers, 3 key/value heads of 64, 2 bytes, keys and values.
+    assert_eq!(loaded.kv_bytes(), 30 * 3 * 64 * 2 * 2 * u64::from(settings.n_ctx));
+    assert!(loaded.weights_bytes() >= loaded.tensor_bytes);
+    // The log rounds to a hundredth of a MiB.
+    let logged = |what: &str| -> f64 {
+        log::since(mark, log::Level::Info)
+            .iter()
+            .filter(|line| line.contains(what))
+            .filter_map(|line| line.split('=').nth(1)?.trim().split(' ').next()?.parse::<f64>().ok())
+            .sum()
+    };
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    assert!((logged("KV buffer size") - mib(loaded.kv_bytes())).abs() < 0.02);
+    assert!((logged("model buffer size") - mib(loaded.weights_bytes())).abs() < 0.05);
+    assert!((logged("compute buffer size") - mib(loaded.compute_bytes())).abs() < 0.05);
+}
+
+#[test]
+fn kv_types_and_flash_attention_take_effect() {
+    let _alone = alone();
+    let plain = load(&smollm2(), &settings());
+    let mut quantized = settings();
+    quantized.kv_type_k = KvType::Q8_0;
+    quantized.kv_type_v = KvType::Q8_0;
+    quantized.flash_attention = FlashAttention::On;
+    let small = load(&smollm2(), &quantized);
+    assert_eq!(small.loaded().kv_bytes() * 32, plain.loaded().kv_bytes() / 2 * 34);
+    assert_ne!(plain.loaded().effective.flash_attention, FlashAttention::Auto);
+}
+
+#[test]
+fn cancel_stops_prefill_decode_and_load() {
+    let _alone = alone();
+    let cancel = CancelFlag::default();
+    let mut model = Engine::get().unwrap().load(&smollm2(), &settings(), &cancel, |_| ()).unwrap();
+    let mut request = ask(chat("Tell a long story."), 500);
+    request.limits.ignore_eos = true;
+    let mut heard = 0;
+    let generation = model
+        .generate(&request, |_, _| {
+            heard += 1;
+            if heard == 5 {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        })
+        .unwrap();
+    assert_eq!((generation.stop, generation.generated_tokens), (StopReason::Cancelled, 5));
+    assert_eq!(model.generate(&request, |_, _| ()), Err(EngineError::Cancelled));
+    cancel.store(false, Ordering::Relaxed);
+    assert!(model.generate(&ask(chat("Hello"), 4), |_, _| ()).is_ok(), "usable after a cancel");
+
+    cancel.store(true, Ordering::Relaxed);
+    let load = Engine::get().unwrap().load(&smollm2(), &settings(), &cancel, |_| ());
+    assert_eq!(load.unwrap_err(), EngineError::Cancelled);
+}
+
+#[test]
+fn bad_requests_have_their_own_errors() {
+    let _alone = alone();
+    let engine = Engine::get().unwrap();
+    let try_load = |path: &str, settings: &EngineSettings| {
+        engine.load(path, settings, &CancelFlag::default(), |_| ()).unwrap_err()
+    };
+    assert!(matches!(try_load("/nowhere/model.gguf", &settings()), EngineError::NoFile { .. }));
+    assert!(matches!(try_load(file!(), &settings()), EngineError::NoFile { .. } | EngineError::Load { .. }));
+    let mut absurd = settings();
+    absurd.n_ctx = u32::MAX;
+    assert!(matches!(try_load(&smollm2(), &absurd), EngineError::ContextTooLong { .. }));
+    let mut model = load(&smollm2(), &settings());
+    let long = Prompt::Raw("word ".repeat(3000));
+    assert!(matches!(model.generate(&ask(long, 4), |_, _| ()), Err(EngineError::PromptTooLong { .. })));
+    let nan = Sampling { temperature: f32::NAN, ..Sampling::default() };
+    let request = GenerateRequest { sampling: nan, ..ask(chat("Hi"), 4) };
+    assert!(matches!(model.generate(&request, |_, _| ()), Err(EngineError::Invalid(_))));
+}

@@ -1,0 +1,33 @@
+//! Real models for the tests. `scripts/models` fetches them; nothing is faked and nothing is skipped without them.
+
+use std::path::PathBuf;
+
+/// Folder that `scripts/models` fills.
+#[must_use]
+pub fn models_folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("POCKETBENCH_TEST_MODELS") {
+        return folder.into();
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").expect("HOME names the home folder")).join(".cache")
+    });
+    cache.join("pocketbench/models")
+}
+
+fn model(name: &str) -> String {
+    let path = models_folder().join(name);
+    assert!(path.is_file(), "{} is missing: run ./scripts/models", path.display());
+    path.to_str().expect("the path is UTF-8").to_owned()
+}
+
+/// SmolLM2-135M-Instruct, `Q4_1`: a chat model with a template.
+#[must_use]
+pub fn smollm2() -> String {
+    model("smollm2-135m-instruct-q4_1.gguf")
+}
+
+/// Gemma 3 270M, `Q4_K_M`: a base model without a template, with a sliding window and a vocabulary of 262,144.
+#[must_use]
+pub fn gemma3() -> String {
+    model("gemma3-270m-q4_k_m.gguf")
+}
