@@ -38,19 +38,19 @@ pub struct Fit {
 
 /// Share of the available memory up to which a model fits with room to spare, in percent.
 pub const FITS_PERCENT: u64 = 80;
-/// Allowance for a worker without a model: executable, llama.cpp's libraries, threads. An allowance and no measurement;
-/// what a worker really took is stored with every session as its baseline.
-pub const WORKER_BYTES: u64 = 32 << 20;
-/// Allowance for one entry of the vocabulary in llama.cpp's tables (`llama_vocab`): its text twice, its score and
-/// attributes, its share of the merges, and the hash tables over them.
+/// Allowance for a worker without a model: executable, llama.cpp's libraries, threads. A bare program with llama.cpp
+/// alone takes 7 MiB; what a worker really took is stored with every session as its baseline.
+pub const WORKER_BYTES: u64 = 24 << 20;
+/// Allowance for one entry of the vocabulary in llama.cpp's tables (`llama_vocab`): its text, score and attributes, its
+/// share of the merges, and the hash tables over them. Measured: 196 bytes for Gemma 3 270M (262,144 entries, no merges),
+/// 417 for `SmolLM2` 135M (49,152 entries with merges, and all libraries touched on the way).
 pub const VOCAB_ENTRY_BYTES: u64 = 256;
 
-/// llama.cpp rounds the context of every sequence up to this many tokens (`GGML_PAD(n_ctx_seq, 256)`).
+/// llama.cpp rounds the context up to this many tokens (`GGML_PAD(n_ctx, 256)`).
 const CTX_STEP: u64 = 256;
 /// Bytes of an f32, the type of all activations.
 const F32: u64 = 4;
-/// Width of the feed-forward layer in units of `n_embd`. The header does not carry it; 8/3 to 4 are usual, small models
-/// go up to 8 but have a logits buffer that outweighs it.
+/// Width of the feed-forward layer in units of `n_embd`. The header does not carry it; 8/3 to 4 are usual.
 const FEED_FORWARD: u64 = 4;
 
 impl Fit {
@@ -59,26 +59,29 @@ impl Fit {
     /// ```text
     /// weights  = max(tensor bytes, file if mapped)
     /// KV       = Σ over layers: n_head_kv × (head_dim_k at type K + head_dim_v at type V) × context
-    ///            context = n_seq_max × (n_ctx ÷ n_seq_max, rounded up to 256)
-    /// compute  = n_ubatch × (n_vocab + 4·n_embd + 2·4·n_embd + 2·n_head·head_dim_k) × 4      logits, activations
-    ///          + n_ubatch × n_ctx_seq × 4 × (1 + n_head without flash attention)             mask, attention scores
-    ///          + n_seq_max × n_vocab × 4                                                     logits handed out
-    /// baseline = 32 MiB + 256 × n_vocab                                                      worker, tokenizer
+    ///            context = n_ctx rounded up to 256, shared by all sequences
+    /// compute  = n_ubatch × (4·n_embd + 2·4·n_embd + 2·n_head·head_dim_k) × 4         activations
+    ///          + n_ubatch × context × masks × 2                                       attention masks, f16
+    ///            or, without flash attention, × (masks + n_head) × 4                  f32, and the scores
+    ///            masks = 2 with a sliding window, else 1
+    ///          + n_seq_max × n_vocab × 4                                              one row of logits a sequence
+    /// baseline = 24 MiB + 256 × n_vocab                                               worker, tokenizer
     /// ```
     ///
-    /// The estimate errs on the high side, because a model that was said to fit and then kills the app is worse than
-    /// one that was said to be tight: llama.cpp reserves the compute buffer for a full micro-batch with logits for every
-    /// token and reuses parts of it, a page counts only once touched, and mapped pages can be reclaimed. Layers with a
-    /// sliding window count with the whole context, since llama.cpp gives them a full-size cache unless told otherwise
-    /// (`swa_full`). Not covered: weights that the CPU backend repacks exist twice until loading is over.
+    /// The estimate errs on the high side (by 6 to 9 % on the two models it was tried on), because a model that was said to
+    /// fit and then kills the app is worse than one that was said to be tight: llama.cpp reuses parts of the compute
+    /// buffer, a page counts only once touched, and mapped pages can be reclaimed. Layers with a sliding window count with
+    /// the whole context, since llama.cpp gives them a full-size cache unless told otherwise (`swa_full`). `Auto` counts as
+    /// flash attention, which is what the CPU backend makes of it. Not covered: weights that the CPU backend repacks exist
+    /// twice until loading is over.
     ///
     /// Header values are not trusted: everything saturates, nothing overflows.
     #[must_use]
     pub fn predict(header: &ModelHeader, settings: &EngineSettings, file_bytes: u64, available: u64) -> Self {
         let weights_bytes = header.tensor_bytes.max(if settings.use_mmap { file_bytes } else { 0 });
-        let n_ctx_seq = ctx_of_sequence(settings);
-        let kv_bytes = kv_bytes(header, settings, n_ctx_seq);
-        let compute_bytes = compute_bytes(header, settings, n_ctx_seq);
+        let context = u64::from(settings.n_ctx).max(1).next_multiple_of(CTX_STEP);
+        let kv_bytes = kv_bytes(header, settings, context);
+        let compute_bytes = compute_bytes(header, settings, context);
         let baseline_bytes = WORKER_BYTES.saturating_add(product(&[header.n_vocab.into(), VOCAB_ENTRY_BYTES]));
         let predicted_bytes = sum(&[weights_bytes, kv_bytes, compute_bytes, baseline_bytes]);
         Self {
@@ -107,33 +110,30 @@ impl FitClass {
     }
 }
 
-fn ctx_of_sequence(settings: &EngineSettings) -> u64 {
-    u64::from(settings.n_ctx / settings.n_seq_max.max(1)).max(1).next_multiple_of(CTX_STEP)
-}
-
-fn kv_bytes(header: &ModelHeader, settings: &EngineSettings, n_ctx_seq: u64) -> u64 {
+fn kv_bytes(header: &ModelHeader, settings: &EngineSettings, context: u64) -> u64 {
     // A layer that the header says nothing about counts with a key/value head for every head: the most it can have.
     let unknown = u64::from(header.n_layer).saturating_sub(header.n_head_kv.len() as u64);
     let known = header.n_head_kv.iter().fold(0u64, |heads, n| heads.saturating_add((*n).into()));
     let heads = known.saturating_add(product(&[unknown, header.n_head.into()]));
-    let tokens = product(&[n_ctx_seq, settings.n_seq_max.max(1).into()]);
-    let values = |head_dim: u32| product(&[heads, head_dim.into(), tokens]);
+    let values = |head_dim: u32| product(&[heads, head_dim.into(), context]);
     let keys = settings.kv_type_k.bytes(values(header.head_dim_k));
     keys.saturating_add(settings.kv_type_v.bytes(values(header.head_dim_v)))
 }
 
-fn compute_bytes(header: &ModelHeader, settings: &EngineSettings, n_ctx_seq: u64) -> u64 {
+fn compute_bytes(header: &ModelHeader, settings: &EngineSettings, context: u64) -> u64 {
     // A micro-batch is never larger than the batch or the context (`llama_context`'s constructor).
-    let n_ubatch =
-        u64::from(settings.n_ubatch.min(settings.n_batch)).min(product(&[n_ctx_seq, settings.n_seq_max.max(1).into()]));
-    let (n_vocab, n_embd, n_head) = (header.n_vocab.into(), u64::from(header.n_embd), u64::from(header.n_head));
-    let per_token =
-        sum(&[n_vocab, product(&[4 + 2 * FEED_FORWARD, n_embd]), product(&[2, n_head, header.head_dim_k.into()])]);
-    let score_rows = if settings.flash_attention == FlashAttention::Off { n_head + 1 } else { 1 };
+    let n_ubatch = u64::from(settings.n_ubatch.min(settings.n_batch)).min(context);
+    let (n_embd, n_head) = (u64::from(header.n_embd), u64::from(header.n_head));
+    let activations = sum(&[product(&[4 + 2 * FEED_FORWARD, n_embd]), product(&[2, n_head, header.head_dim_k.into()])]);
+    let masks = if header.sliding_window.is_some() { 2 } else { 1 };
+    let attention = match settings.flash_attention {
+        FlashAttention::Off => (masks + n_head) * F32,
+        FlashAttention::Auto | FlashAttention::On => masks * 2,
+    };
     sum(&[
-        product(&[n_ubatch, per_token, F32]),
-        product(&[n_ubatch, n_ctx_seq, score_rows, F32]),
-        product(&[settings.n_seq_max.max(1).into(), n_vocab, F32]),
+        product(&[n_ubatch, activations, F32]),
+        product(&[n_ubatch, context, attention]),
+        product(&[settings.n_seq_max.max(1).into(), header.n_vocab.into(), F32]),
     ])
 }
 

@@ -1,6 +1,8 @@
 //! Statistics against reference values and against their own laws.
 //!
-//! The references were made once with NumPy 2.4.6, SciPy 1.17.1 and statsmodels 0.15.0, by the lines above each.
+//! The references were made once with `NumPy` 2.4.6, `SciPy` 1.17.1 and statsmodels 0.15.0, by the lines above each.
+
+#![expect(clippy::float_cmp, reason = "what must be equal to the last bit is compared so")]
 
 use pocketbench_domain::stats::{self, Bootstrap, Interval, Summary};
 use proptest::prelude::*;
