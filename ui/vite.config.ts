@@ -18,11 +18,13 @@ export default defineConfig({
   // Tauri serves the files from a custom scheme: every address must be relative.
   base: './',
   plugins: [
-    paraglideVitePlugin({
-      project: './project.inlang',
-      outdir: './src/paraglide',
-      strategy: ['globalVariable', 'baseLocale'],
-    }),
+    // `npm run test` compiles the messages beforehand: the plugin keeps Vitest from exiting.
+    !process.env['VITEST'] &&
+      paraglideVitePlugin({
+        project: './project.inlang',
+        outdir: './src/paraglide',
+        strategy: ['globalVariable', 'baseLocale'],
+      }),
     svelte(),
   ],
   build: {

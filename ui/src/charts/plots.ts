@@ -1,5 +1,5 @@
 // The statistical charts. This module pulls in Observable Plot, so it is loaded only when a chart is shown.
-import { axisX, barX, dot, gridX, plot, ruleX, ruleY, text } from '@observablehq/plot'
+import { axisX, dot, gridX, plot, rect, ruleX, ruleY, text, type Markish } from '@observablehq/plot'
 
 /** A median of one model on one task, already in the unit that is shown. */
 export interface IntervalPoint {
@@ -22,21 +22,31 @@ export interface IntervalChart {
 export interface MemoryPart {
   slot: number
   part: 'weights' | 'kv' | 'compute' | 'baseline' | 'rest'
+  /** Where the part begins and ends in the bar, in the unit that is shown. */
+  from: number
+  to: number
+}
+
+/** A bar: whose it is, how far it reaches and what stands at its end. */
+export interface Bar {
+  slot: number
+  name: string
   value: number
+  label: string
 }
 
 export interface MemoryChart {
   kind: 'memory'
   parts: MemoryPart[]
-  /** What stands at the end of each bar. */
-  totals: { slot: number; value: number; label: string }[]
+  bars: Bar[]
   unit: string
   limit?: { value: number; label: string } | undefined
 }
 
 export interface ShareChart {
   kind: 'share'
-  shares: { slot: number; value: number; label: string }[]
+  /** Values are shares, 0–1. */
+  bars: Bar[]
 }
 
 export type Chart = IntervalChart | MemoryChart | ShareChart
@@ -50,7 +60,7 @@ function frame(width: number, rem: number) {
     marginTop: rem * 0.5,
     marginRight: rem,
     marginBottom: rem * 2,
-    marginLeft: 1,
+    marginLeft: rem * 0.5,
     style: {
       fontSize: `${0.875 * rem}px`,
       fontFamily: 'inherit',
@@ -76,7 +86,7 @@ function intervalPlot({ points, unit, limit }: IntervalChart, width: number, rem
     y: { domain: [-0.55, tasks.length - 0.45], range: [0, tasks.length * rem * 4.25], axis: null },
     marks: [
       gridX({ stroke: 'var(--colour-line)', strokeOpacity: 1, ticks: 4 }),
-      axisX({ ticks: 4, tickSize: 0, label: unit, labelArrow: 'none', labelAnchor: 'right' }),
+      axisX({ ticks: 4, tickSize: 0, label: unit, labelArrow: 'none', labelAnchor: 'right', labelOffset: rem * 1.2 }),
       limit && ruleX([limit.value], { stroke: 'var(--colour-bad)', strokeWidth: 2, strokeDasharray: '6 4' }),
       limit &&
         text([limit.label], {
@@ -118,56 +128,103 @@ function intervalPlot({ points, unit, limit }: IntervalChart, width: number, rem
   })
 }
 
-const partOrder = ['weights', 'kv', 'compute', 'baseline', 'rest'] as const
+/** Height of a bar with its name above, in rem. */
+const barRow = 3.5
 
-function memoryPlot({ parts, totals, unit, limit }: MemoryChart, width: number, rem: number) {
-  const slots = totals.length
-  const largest = Math.max(limit?.value ?? 0, ...totals.map((total) => total.value))
-  const row = rem * 3.25
+/** Bars with the name of the model above and the value at the end. */
+function barPlot(
+  { bars, unit, full, limit }: { bars: Bar[]; unit: string | null; full: number; limit?: MemoryChart['limit'] },
+  fills: (y1: (slot: number) => number, y2: (slot: number) => number) => Markish[],
+  width: number,
+  rem: number,
+) {
+  const row = (slot: number) => bars.findIndex((bar) => bar.slot === slot)
+  const y1 = (slot: number) => row(slot) + 0.45
+  const y2 = (slot: number) => row(slot) + 0.85
+  const height = bars.length * barRow * rem
   return plot({
     ...frame(width, rem),
-    height: slots * row + rem * 2.5,
-    x: { domain: [0, largest], insetRight: rem * 6 },
-    y: { domain: totals.map((total) => total.slot), range: [0, slots * row], padding: 0.3, axis: null },
+    height: height + rem * (unit ? 2.5 : 0.5),
+    marginBottom: unit ? rem * 2 : 0,
+    x: { domain: [0, full], insetRight: rem * 5, axis: null },
+    y: { domain: [0, bars.length], range: [0, height], axis: null },
     marks: [
-      gridX({ stroke: 'var(--colour-line)', strokeOpacity: 1, ticks: 4 }),
-      axisX({ ticks: 4, tickSize: 0, label: unit, labelArrow: 'none', labelAnchor: 'right' }),
-      barX(parts, {
-        y: 'slot',
-        x: 'value',
-        z: 'part',
-        order: partOrder as unknown as string[],
-        fill: (part: MemoryPart) => `var(--colour-part-${part.part})`,
-        insetRight: 1,
-      }),
+      unit === null ? null : gridX({ stroke: 'var(--colour-line)', strokeOpacity: 1, ticks: 4 }),
+      unit === null
+        ? null
+        : axisX({
+            ticks: 4,
+            tickSize: 0,
+            label: unit,
+            labelArrow: 'none',
+            labelAnchor: 'right',
+            labelOffset: rem * 1.2,
+          }),
+      ...fills(y1, y2),
       limit && ruleX([limit.value], { stroke: 'var(--colour-bad)', strokeWidth: 2, strokeDasharray: '6 4' }),
-      ruleX([0], { stroke: 'var(--colour-ink-2)' }),
-      text(totals, {
-        y: 'slot',
-        x: 'value',
+      dot(bars, {
+        x: 0,
+        y: (bar: Bar) => row(bar.slot) + 0.24,
+        dx: rem * 0.35,
+        r: rem * 0.28,
+        symbol: (bar: Bar) => symbols[bar.slot] ?? 'circle',
+        fill: (bar: Bar) => modelColour(bar.slot),
+      }),
+      text(bars, {
+        x: 0,
+        y: (bar: Bar) => row(bar.slot) + 0.24,
+        dx: rem,
+        text: 'name',
+        textAnchor: 'start',
+        fill: 'var(--colour-ink)',
+        stroke: 'var(--colour-plate)',
+        strokeWidth: 4,
+      }),
+      text(bars, {
+        x: (bar: Bar) => (unit ? bar.value : full),
+        y: (bar: Bar) => (y1(bar.slot) + y2(bar.slot)) / 2,
+        dx: rem * 0.5,
         text: 'label',
         textAnchor: 'start',
-        dx: rem * 0.5,
+        fontWeight: 650,
         fill: 'var(--colour-ink)',
       }),
     ],
   })
 }
 
-function sharePlot({ shares }: ShareChart, width: number, rem: number) {
-  const row = rem * 1.75
-  return plot({
-    ...frame(width, rem),
-    marginBottom: rem * 0.25,
-    height: shares.length * row + rem * 0.75,
-    x: { domain: [0, 1], insetRight: rem * 4, axis: null },
-    y: { domain: shares.map((share) => share.slot), range: [0, shares.length * row], padding: 0.35, axis: null },
-    marks: [
-      barX(shares, { y: 'slot', x1: 0, x2: 1, fill: 'var(--colour-well)', stroke: 'var(--colour-edge)' }),
-      barX(shares, { y: 'slot', x: 'value', fill: (share: { slot: number }) => modelColour(share.slot) }),
-      text(shares, { y: 'slot', x: 1, text: 'label', textAnchor: 'start', dx: rem * 0.5, fill: 'var(--colour-ink)' }),
+function memoryPlot({ parts, bars, unit, limit }: MemoryChart, width: number, rem: number) {
+  const full = Math.max(limit?.value ?? 0, ...bars.map((bar) => bar.value))
+  return barPlot(
+    { bars, unit, full, limit },
+    (y1, y2) => [
+      rect(parts, {
+        x1: 'from',
+        x2: 'to',
+        y1: (part: MemoryPart) => y1(part.slot),
+        y2: (part: MemoryPart) => y2(part.slot),
+        insetRight: 1,
+        fill: (part: MemoryPart) => `var(--colour-part-${part.part})`,
+      }),
     ],
-  })
+    width,
+    rem,
+  )
+}
+
+function sharePlot({ bars }: ShareChart, width: number, rem: number) {
+  return barPlot(
+    { bars, unit: null, full: 1 },
+    (y1, y2) => {
+      const lanes = { y1: (bar: Bar) => y1(bar.slot), y2: (bar: Bar) => y2(bar.slot) }
+      return [
+        rect(bars, { x1: 0, x2: 1, ...lanes, fill: 'var(--colour-well)', stroke: 'var(--colour-edge)' }),
+        rect(bars, { x1: 0, x2: 'value', ...lanes, fill: (bar: Bar) => modelColour(bar.slot) }),
+      ]
+    },
+    width,
+    rem,
+  )
 }
 
 /** Draws a chart as SVG for a box of this width; `rem` is the size of the text around it, in pixels. */

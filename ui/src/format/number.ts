@@ -23,7 +23,8 @@ export function supportedDecimals(value: number, interval: Interval | null): num
   const most = 3 - magnitude
   const half = (interval.high - interval.low) / 2
   if (!(half > 0)) return most
-  return Math.min(most, -Math.floor(Math.log10(half)))
+  // Adding 0 turns -0 into 0.
+  return Math.min(most, -Math.floor(Math.log10(half))) + 0
 }
 
 /** A number with this many decimals; negative rounds to tens, hundreds … . */
@@ -63,24 +64,18 @@ export function formatBytes(bytes: number): string {
   return numberFormat(digits).format(value) + noBreak + (byteUnits[scale] ?? 'B')
 }
 
-/** A duration for people: two figures at most, such as `45 s`, `3 min`, `1.5 h`. */
+/** A duration for people in SI symbols, two figures at most: `45 s`, `3 min`, `1.5 h`. */
 export function formatDuration(seconds: number): string {
-  const unit = (value: number, name: string, digits: number) =>
-    numberFormat({ style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits }).format(value)
-  if (seconds < 10) return unit(Math.max(1, Math.round(seconds)), 'second', 0)
-  if (seconds < 90) return unit(Math.round(seconds / 5) * 5, 'second', 0)
-  if (seconds < 90 * 60) return unit(Math.round(seconds / 60), 'minute', 0)
-  return unit(Math.round(seconds / 360) / 10, 'hour', 1)
+  const show = (value: number, unit: string, decimals = 0) => formatNumber(value, decimals) + noBreak + unit
+  if (seconds < 10) return show(Math.max(1, Math.round(seconds)), 's')
+  if (seconds < 90) return show(Math.round(seconds / 5) * 5, 's')
+  if (seconds < 90 * 60) return show(Math.round(seconds / 60), 'min')
+  return show(seconds / 3600, 'h', 1)
 }
 
 /** Date and time of day. */
 export function formatDate(iso: string): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
-}
-
-/** A list in words. */
-export function formatList(items: string[]): string {
-  return new Intl.ListFormat(locale(), { style: 'long', type: 'conjunction' }).format(items)
 }
 
 /** Whether more of it is better. */

@@ -1,7 +1,7 @@
 import type { Certainty, Dimension, Doubt, Verdict } from '../backend/types'
 import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
-import { formatList, formatNumber, supportedDecimals } from './number'
+import { formatNumber, supportedDecimals } from './number'
 
 /** A dimension's advantage seen from one slot: how many times better that slot is, with its interval. */
 export function advantageOf(dimension: Dimension, slot: number): { value: number; low: number; high: number } {
@@ -41,7 +41,10 @@ function phrase(dimension: Dimension, slot: number): string {
 }
 
 function phrases(verdict: Verdict, slot: number): string {
-  return formatList(verdict.dimensions.filter((d) => d.winner === slot).map((d) => phrase(d, slot)))
+  const [a, b, c] = verdict.dimensions.filter((d) => d.winner === slot).map((d) => phrase(d, slot))
+  if (a === undefined) return ''
+  if (b === undefined) return a
+  return c === undefined ? m.phrases_two({ a, b }) : m.phrases_three({ a, b, c })
 }
 
 /** The verdict in one sentence of the person's language. `names` are the models' labels by slot. */

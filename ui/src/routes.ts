@@ -1,0 +1,31 @@
+// Hash routes, so that a deep link works from a file, a custom scheme or a web server alike.
+
+export type Route =
+  | { screen: 'bench' }
+  | { screen: 'run'; jobId: string }
+  | { screen: 'results' }
+  | { screen: 'result'; runId: string }
+  | { screen: 'unknown' }
+
+export function parseRoute(hash: string): Route {
+  const [path = ''] = hash.replace(/^#\/?/, '').split('?')
+  const [first = '', second, ...rest] = path.split('/').filter(Boolean).map(decode)
+  if (first === '') return { screen: 'bench' }
+  if (rest.length === 0 && first === 'run' && second) return { screen: 'run', jobId: second }
+  if (rest.length === 0 && first === 'results')
+    return second ? { screen: 'result', runId: second } : { screen: 'results' }
+  return { screen: 'unknown' }
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+export const benchHref = '#/'
+export const resultsHref = '#/results'
+export const runHref = (jobId: string): string => `#/run/${encodeURIComponent(jobId)}`
+export const resultHref = (runId: string): string => `#/results/${encodeURIComponent(runId)}`
