@@ -227,8 +227,7 @@ function sharePlot({ bars }: ShareChart, width: number, rem: number) {
   )
 }
 
-/** Draws a chart as SVG for a box of this width; `rem` is the size of the text around it, in pixels. */
-export function draw(chart: Chart, width: number, rem: number): Element {
+function plotOf(chart: Chart, width: number, rem: number): Element {
   switch (chart.kind) {
     case 'interval':
       return intervalPlot(chart, width, rem)
@@ -237,4 +236,12 @@ export function draw(chart: Chart, width: number, rem: number): Element {
     case 'share':
       return sharePlot(chart, width, rem)
   }
+}
+
+/** Draws a chart as SVG for a box of this width; `rem` is the size of the text around it, in pixels. */
+export function draw(chart: Chart, width: number, rem: number): Element {
+  const svg = plotOf(chart, width, rem)
+  // The box around it says what it shows; Plot's own labels are the names of its marks.
+  svg.setAttribute('aria-hidden', 'true')
+  return svg
 }

@@ -1,0 +1,234 @@
+// What a person does: the one-tap path and everything that branches off it.
+import type { Page } from '@playwright/test'
+import { expect, expectAccessible, jobId, open, runId, test } from './page'
+
+const ready = (page: Page) => expect(page.locator('html')).toHaveAttribute('data-ready', 'true')
+
+test('one tap: from the first screen to a verdict', async ({ page }) => {
+  await open(page, '#/', 'speed=20')
+  await ready(page)
+  expect(await page.evaluate(() => performance.getEntriesByName('interactive').length)).toBe(1)
+
+  await expect(page.getByTestId('device')).toContainText('Example Phone 12')
+  await expect(page.getByTestId('model-a')).not.toHaveValue('')
+  await expect(page.getByTestId('model-b')).not.toHaveValue('')
+  await expect(page.getByTestId('estimate')).toContainText('About')
+  await page.getByTestId('start').click()
+
+  await expect(page).toHaveURL(/#\/run\//)
+  await expect(page.getByTestId('live-task')).toBeVisible()
+  await expect(page.getByTestId('live-tps')).toContainText('tok/s')
+  await expect(page.getByTestId('live-memory')).toContainText('of 8.10 GB')
+
+  await expect(page).toHaveURL(/#\/results\//, { timeout: 20_000 })
+  await expect(page.getByTestId('verdict')).toContainText('is the better choice on this device')
+  await expect(page.getByTestId('certainty')).toContainText('Moderate')
+  await expect(page.getByTestId('task-row')).toHaveCount(7)
+  await expect(page.getByTestId('chart-latency').locator('svg').first()).toBeVisible()
+  // Back leads to where the person chose, not to the run that is over.
+  await page.goBack()
+  await expect(page.getByTestId('start')).toBeVisible()
+})
+
+test('one tap without a mouse', async ({ page }) => {
+  await open(page, '#/', 'speed=20')
+  await ready(page)
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-testid') ?? '')
+
+  async function tabTo(testid: string): Promise<void> {
+    for (let i = 0; i < 40; i++) {
+      await page.keyboard.press('Tab')
+      const outline = await page.evaluate(() => {
+        const element = document.activeElement
+        return element && element !== document.body ? getComputedStyle(element).outlineStyle : 'solid'
+      })
+      expect(outline, 'focus is visible').not.toBe('none')
+      if ((await focused()) === testid) return
+    }
+    throw new Error(`Tab never reaches ${testid}`)
+  }
+
+  await tabTo('suite')
+  await page.keyboard.press('ArrowDown')
+  await expect(page.getByTestId('suite')).toHaveValue('standard')
+  await page.keyboard.press('ArrowUp')
+  await tabTo('start')
+  await page.keyboard.press('Enter')
+  await expect(page).toHaveURL(/#\/results\//, { timeout: 20_000 })
+
+  const row = page.getByTestId('task-row').first()
+  await row.locator('summary').focus()
+  await page.keyboard.press('Enter')
+  await expect(row.getByText('Load time')).toBeVisible()
+  await row.getByRole('button', { name: 'Start to first token' }).focus()
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('what a person waits at a cold start')).toBeVisible()
+  await expectAccessible(page)
+  await page.keyboard.press('Escape')
+  await expect(page.getByText('what a person waits at a cold start')).toBeHidden()
+})
+
+test('stop, look at what there is, resume to the end', async ({ page }) => {
+  await open(page, `#/run/${jobId}`, 'scenario=running&speed=12')
+  await expect(page.getByTestId('live-task')).toBeVisible()
+  await page.getByTestId('stop').click()
+  await expect(page.getByRole('heading', { name: 'Stopped' })).toBeVisible({ timeout: 1_000 })
+  const progress = await page.getByTestId('progress').innerText()
+
+  await page.getByRole('link', { name: 'See what was measured' }).click()
+  await expect(page.getByTestId('unfinished')).toBeVisible()
+  await expect(page.getByTestId('certainty')).toContainText('Low')
+  await page.getByRole('link', { name: 'Go to the run' }).click()
+  await expect(page.getByTestId('progress')).toHaveText(progress)
+
+  await page.getByTestId('resume').click()
+  await expect(page).toHaveURL(new RegExp(`#/results/${runId}`), { timeout: 20_000 })
+  await expect(page.getByTestId('unfinished')).toBeHidden()
+})
+
+test('the tray stops and resumes from any screen', async ({ page }) => {
+  await open(page, '#/results', 'scenario=running&speed=2')
+  await expect(page.getByTestId('job-tray-button')).toContainText('1 running')
+  await page.getByTestId('job-tray-button').click()
+  await page.getByTestId('tray-stop').click()
+  await page.getByTestId('tray-resume').click()
+  await expect(page.getByTestId('tray-stop')).toBeVisible()
+  await page.getByTestId('job-tray').getByRole('link').first().click()
+  await expect(page.getByTestId('job-tray')).toBeHidden()
+  await expect(page.getByTestId('live-task')).toBeVisible()
+})
+
+test('text from a model stays text', async ({ page }) => {
+  await open(page, `#/run/${jobId}`, 'scenario=running&hold=9')
+  await expect(page.getByTestId('live-text')).toContainText('<b onclick="alert(1)">')
+  expect(await page.getByTestId('live-text').evaluate((element) => element.children.length)).toBe(0)
+  expect(await page.getByTestId('live-text').evaluate((element) => element.childNodes.length)).toBe(1)
+
+  await page.goto(`/?lang=en#/results/${runId}`)
+  await page.getByTestId('samples').locator('summary').first().click()
+  await page.getByTestId('samples-filter').selectOption('code-1')
+  const sample = page.getByTestId('sample').first()
+  await sample.locator('summary').click()
+  await expect(sample).toContainText('<b onclick="alert(1)">')
+  expect(await sample.locator('b').count()).toBe(0)
+})
+
+test('one model alone', async ({ page }) => {
+  await open(page, '#/', 'speed=20')
+  await page.getByTestId('model-b').selectOption('')
+  await expect(page.getByTestId('start')).toHaveText('Measure this one')
+  await page.getByTestId('start').click()
+  await expect(page.getByTestId('verdict')).toContainText('was measured alone', { timeout: 20_000 })
+  await expect(page.getByTestId('winner')).toHaveCount(0)
+})
+
+test('what cannot be picked says why', async ({ page }) => {
+  await open(page, '#/')
+  const broken = page.getByTestId('model-a').locator('option', { hasText: 'half-a-download.gguf' })
+  await expect(broken).toBeDisabled()
+  await page.getByTestId('unusable').locator('summary').click()
+  await expect(page.getByTestId('unusable')).toContainText('The model file is cut off')
+  await expect(page.getByTestId('unusable')).toContainText('Download it again')
+
+  const b = await page.getByTestId('model-b').inputValue()
+  await page.getByTestId('model-a').selectOption(b)
+  await expect(page.getByRole('alert')).toContainText('Pick two different models')
+  await expect(page.getByTestId('start')).toBeDisabled()
+})
+
+test('a file can be added', async ({ page }) => {
+  await open(page, '#/')
+  await page.getByTestId('add-model').click()
+  await expect(page.getByTestId('model-b')).toHaveValue(/Example-360M-Chat/)
+})
+
+test('export says where the file is', async ({ page }) => {
+  await open(page, `#/results/${runId}`)
+  await page.getByTestId('export').locator('summary').click()
+  await page.getByTestId('export-csv').click()
+  await expect(page.getByTestId('export-status')).toContainText('pocketbench.csv')
+})
+
+test('run again measures the same models', async ({ page }) => {
+  await open(page, `#/results/${runId}`, 'speed=2')
+  await page.getByTestId('run-again').click()
+  await expect(page.getByTestId('live-task')).toBeVisible()
+})
+
+test('every chart has its table', async ({ page }) => {
+  await open(page, `#/results/${runId}`)
+  for (const chart of ['chart-latency', 'chart-memory', 'chart-load']) {
+    const figure = page.getByTestId(chart)
+    await expect(figure.locator('figcaption')).not.toBeEmpty()
+    await figure.getByText('Table', { exact: true }).click()
+    await expect(figure.getByRole('table')).toBeVisible()
+    await expect(figure.locator('svg[viewBox]').filter({ has: page.locator('g') })).toHaveCount(0)
+  }
+  await expect(page.getByTestId('chart-memory').getByRole('table')).toContainText('KV cache')
+  await page.getByTestId('chart-latency-figure').selectOption('ttft_ms')
+  await expect(page.getByTestId('chart-latency').getByRole('table')).toContainText('ms')
+})
+
+test('no winner is marked where there is none', async ({ page }) => {
+  await open(page, `#/results/${runId}`, 'scenario=nodifference')
+  await expect(page.getByTestId('verdict')).toContainText('no real difference')
+  await expect(page.getByTestId('winner')).toHaveCount(0)
+})
+
+test('a failed cell says why and what would work instead', async ({ page }) => {
+  await open(page, `#/results/${runId}`, 'scenario=failedcell')
+  await expect(page.getByTestId('failed-cell')).toContainText('ended the worker')
+  await expect(page.getByTestId('failed-cell')).toContainText('smaller quantization')
+  await expect(page.getByTestId('doubts')).toContainText('1 of 14 cells could not be measured')
+})
+
+test('an error that takes the window can be tried again', async ({ page }) => {
+  await open(page, '#/', 'scenario=already-running')
+  await expect(page.getByTestId('error-page')).toContainText('Pocketbench is already open')
+  await page.getByTestId('retry').click()
+  await expect(page.getByTestId('error-page')).toContainText('Use the window that is open already')
+})
+
+test('the language can be chosen and stays', async ({ page }) => {
+  await page.goto('/#/')
+  await page.getByTestId('language').selectOption('es')
+  await expect(page.getByTestId('start')).toHaveText('Comparar estos dos')
+  await page.reload()
+  await expect(page.getByTestId('start')).toHaveText('Comparar estos dos')
+})
+
+test('an idle screen does nothing at all', async ({ page }) => {
+  await page.addInitScript(() => {
+    const counts = { calls: 0 }
+    Object.assign(window, { counts })
+    for (const name of ['requestAnimationFrame', 'setTimeout', 'setInterval', 'requestIdleCallback'] as const) {
+      const original = window[name] as (...args: unknown[]) => number
+      Object.assign(window, {
+        [name]: (...args: unknown[]) => {
+          counts.calls += 1
+          return original.apply(window, args)
+        },
+      })
+    }
+  })
+  const calls = () => page.evaluate(() => (window as unknown as { counts: { calls: number } }).counts.calls)
+  for (const hash of ['#/', '#/results', `#/results/${runId}`]) {
+    await open(page, hash)
+    await page.waitForTimeout(700)
+    const before = await calls()
+    await page.waitForTimeout(700)
+    expect((await calls()) - before, hash).toBe(0)
+    expect(await page.evaluate(() => document.getAnimations().length), hash).toBe(0)
+  }
+})
+
+test('charts are loaded only where they are shown', async ({ page }) => {
+  const loaded: string[] = []
+  page.on('request', (request) => loaded.push(new URL(request.url()).pathname))
+  await open(page, '#/')
+  await ready(page)
+  expect(loaded.filter((path) => path.includes('plots'))).toEqual([])
+  await page.goto(`/?lang=en#/results/${runId}`)
+  await expect(page.getByTestId('chart-latency').locator('svg').first()).toBeVisible()
+  expect(loaded.filter((path) => path.includes('plots'))).not.toEqual([])
+})

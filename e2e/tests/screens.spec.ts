@@ -1,0 +1,131 @@
+// Every screen in every state, at both sizes, light and dark: it is there, it is accessible, nothing is cut off, and a
+// picture of it is left in shots/.
+import type { Page } from '@playwright/test'
+import {
+  expect,
+  expectAccessible,
+  expectComfortable,
+  expectNothingCutOff,
+  jobId,
+  open,
+  runId,
+  shoot,
+  test,
+} from './page'
+
+interface State {
+  name: string
+  hash: string
+  query?: string
+  /** Says that the state is there. */
+  shows: string
+  prepare?: (page: Page) => Promise<void>
+}
+
+const result = `#/results/${runId}`
+const run = `#/run/${jobId}`
+
+const openAll = async (page: Page) => {
+  for (const details of await page.locator('main details').all())
+    await details.evaluate((element: HTMLDetailsElement) => (element.open = true))
+  for (const label of await page.locator('figure label:has([value="table"])').all()) await label.click()
+  await expect(page.getByTestId('sample').first()).toBeVisible()
+}
+
+const openTray = async (page: Page) => {
+  await page.getByTestId('job-tray-button').click()
+  await expect(page.getByTestId('job-tray')).toBeVisible()
+}
+
+const states: State[] = [
+  { name: 'bench-full', hash: '#/', shows: '[data-testid=model-a]' },
+  { name: 'bench-empty', hash: '#/', query: 'scenario=empty', shows: '[data-testid=empty]' },
+  { name: 'bench-loading', hash: '#/', query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'bench-partial', hash: '#/', query: 'scenario=partial', shows: '[data-testid=model-a]' },
+  { name: 'bench-error', hash: '#/', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  { name: 'bench-busy', hash: '#/', query: 'scenario=running&hold=4', shows: '[data-testid=model-a]' },
+  { name: 'run-full', hash: run, query: 'scenario=running&hold=40', shows: '[data-testid=live-tps]' },
+  { name: 'run-queued', hash: run, query: 'scenario=queued', shows: '[data-testid=stop]' },
+  { name: 'run-cancelled', hash: run, query: 'scenario=cancelled', shows: '[data-testid=resume]' },
+  { name: 'run-interrupted', hash: run, query: 'scenario=interrupted', shows: '[data-testid=resume]' },
+  { name: 'run-failed', hash: run, query: 'scenario=failed', shows: 'main [data-testid=error-note]' },
+  { name: 'run-empty', hash: '#/run/nothing', shows: '[data-testid=empty]' },
+  { name: 'run-loading', hash: run, query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'run-error', hash: run, query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  { name: 'results-full', hash: '#/results', shows: '[data-testid=run]' },
+  { name: 'results-empty', hash: '#/results', query: 'scenario=empty', shows: '[data-testid=empty]' },
+  { name: 'results-loading', hash: '#/results', query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'results-partial', hash: '#/results', query: 'scenario=interrupted', shows: '[data-testid=run]' },
+  { name: 'results-error', hash: '#/results', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  { name: 'result-full', hash: result, shows: '[data-testid=chart-memory] svg' },
+  { name: 'result-tradeoff', hash: result, query: 'scenario=tradeoff', shows: '[data-testid=chart-memory] svg' },
+  { name: 'result-nodifference', hash: result, query: 'scenario=nodifference', shows: '[data-testid=verdict]' },
+  { name: 'result-failedcell', hash: result, query: 'scenario=failedcell', shows: '[data-testid=failed-cell]' },
+  { name: 'result-withheld', hash: result, query: 'scenario=withheld', shows: '[data-testid=verdict]' },
+  { name: 'result-single', hash: result, query: 'scenario=single', shows: '[data-testid=chart-latency] svg' },
+  { name: 'result-partial', hash: result, query: 'scenario=partial', shows: '[data-testid=unfinished]' },
+  {
+    name: 'result-opened',
+    hash: result,
+    query: 'scenario=failedcell',
+    shows: '[data-testid=verdict]',
+    prepare: openAll,
+  },
+  { name: 'result-empty', hash: '#/results/nothing', shows: '[data-testid=empty]' },
+  { name: 'result-loading', hash: result, query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'result-error', hash: result, query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  {
+    name: 'jobs-full',
+    hash: '#/',
+    query: 'scenario=running&hold=4',
+    shows: '[data-testid=model-a]',
+    prepare: openTray,
+  },
+  { name: 'jobs-failed', hash: '#/', query: 'scenario=failed', shows: '[data-testid=model-a]', prepare: openTray },
+  { name: 'jobs-empty', hash: '#/', query: 'scenario=empty', shows: '[data-testid=empty]', prepare: openTray },
+  { name: 'error-already-running', hash: '#/', query: 'scenario=already-running', shows: '[data-testid=error-page]' },
+  { name: 'error-database-newer', hash: '#/', query: 'scenario=database-newer', shows: '[data-testid=error-page]' },
+  { name: 'error-read-only', hash: '#/', query: 'scenario=read-only', shows: '[data-testid=error-page]' },
+  { name: 'unknown', hash: '#/nonsense', shows: 'h1' },
+]
+
+for (const state of states) {
+  test(`${state.name} @shots`, async ({ page }, { project }) => {
+    await open(page, state.hash, state.query)
+    await expect(page.locator(state.shows).first()).toBeVisible()
+    await state.prepare?.(page)
+    await expect(page.getByTestId('simulated')).toBeVisible()
+    await expectAccessible(page)
+    await shoot(page, project.name, state.name)
+    if (project.name !== 'phone-light') return
+
+    await expectNothingCutOff(page, 'at 390 px')
+    await expectComfortable(page)
+    await page.setViewportSize({ width: 360, height: 780 })
+    await expectNothingCutOff(page, 'at 360 px')
+    await page.evaluate(() => (document.documentElement.style.fontSize = '200%'))
+    await expectNothingCutOff(page, 'at 360 px with text of 200 %')
+  })
+}
+
+for (const [language, words] of [
+  ['es', 'La mejor opción|la mejor opción'],
+  ['zh-CN', '更适合这台设备'],
+] as const) {
+  test(`result in ${language} @shots`, async ({ page }, { project }) => {
+    await page.goto(`/?lang=${language}${result}`)
+    await expect(page.getByTestId('verdict')).toHaveText(new RegExp(words))
+    await expect(page.locator('html')).toHaveAttribute('lang', language)
+    await expect(page.locator('[data-testid=chart-memory] svg').first()).toBeVisible()
+    await expectAccessible(page)
+    await expectNothingCutOff(page, language)
+    await shoot(page, project.name, `result-${language}`)
+  })
+}
+
+test('live @shots', async ({ page }, { project }) => {
+  await open(page, run, 'scenario=running&speed=3')
+  await expect(page.getByTestId('live-task')).toHaveText('Reverse a linked list')
+  await page.waitForTimeout(3_000)
+  await shoot(page, project.name, 'live')
+})
