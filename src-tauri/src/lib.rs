@@ -1,4 +1,62 @@
-//! The Tauri shell.
+//! The Tauri shell: one window, thin commands, one channel. Everything it does is done by `pocketbench-app-core`.
+
+mod commands;
+mod opened;
+
+use opened::Opened;
+use pocketbench_app_core::{Config, Launch};
+
+/// Hidden argument with which the app's own executable is the worker.
+const WORKER_ARGUMENT: &str = "--pocketbench-worker";
+
+/// Runs the app, or the worker if that is what this process was started as.
+///
+/// # Panics
+/// If the window system cannot be reached.
+#[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
-    tauri::Builder::default().plugin(tauri_plugin_dialog::init()).run(tauri::generate_context!()).expect("run");
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
+        pocketbench_app_core::run_worker(env!("CARGO_PKG_VERSION"));
+        return;
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("POCKETBENCH_LOG"))
+        .with_writer(std::io::stderr)
+        .init();
+    let config = Config::new(env!("CARGO_PKG_VERSION"), option_env!("POCKETBENCH_COMMIT"), launch());
+    app(tauri::Builder::default().plugin(tauri_plugin_dialog::init()), config)
+        .run(tauri::generate_context!())
+        .expect("the app could not reach the window system");
 }
+
+/// Adds commands and state to a builder; tests give it a mock window system.
+pub(crate) fn app<R: tauri::Runtime>(builder: tauri::Builder<R>, config: Config) -> tauri::Builder<R> {
+    builder.manage(Opened::new(config)).invoke_handler(tauri::generate_handler![
+        commands::app_info,
+        commands::device,
+        commands::models,
+        commands::add_model,
+        commands::suites,
+        commands::estimate,
+        commands::start_run,
+        commands::stop_job,
+        commands::resume_job,
+        commands::jobs,
+        commands::runs,
+        commands::result,
+        commands::samples,
+        commands::export_run,
+        commands::subscribe,
+    ])
+}
+
+/// Workers are this executable, where the system allows child processes.
+fn launch() -> Launch {
+    match std::env::current_exe() {
+        Ok(program) if !cfg!(target_os = "ios") => Launch::Child { program, args: vec![WORKER_ARGUMENT.into()] },
+        _ => Launch::InProcess,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,2 +1,180 @@
 //! Use cases and jobs: what both the app and the command line do. Knows neither Tauri nor a terminal.
+//!
+//! A spec goes down to the runner, samples come up, are stored as they arrive, and every answer to a front end is
+//! computed from what is stored.
+
 pub mod api;
+mod estimate;
+mod jobs;
+mod llama_bench;
+mod models;
+mod record;
+mod report;
+mod results;
+mod runs;
+
+pub use jobs::Events;
+pub use llama_bench::BenchRecord;
+pub use pocketbench_bench::suites;
+pub use pocketbench_domain as domain;
+pub use pocketbench_worker::Launch;
+pub use report::{figure, render, row_says};
+pub use runs::{Adjust, NewRun};
+
+use api::{AppInfo, SuiteInfo, TaskInfo};
+use chrono::{DateTime, Utc};
+use jobs::Jobs;
+use pocketbench_domain::device::DeviceProfile;
+use pocketbench_domain::{ErrorCode, ErrorReport};
+use pocketbench_store::{Access, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a use case gives, or an error in plain words.
+pub type Result<T> = std::result::Result<T, ErrorReport>;
+
+/// Where things are and how workers are started.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Database, lock and logs.
+    pub data_folder: PathBuf,
+    /// Model files.
+    pub models_folder: PathBuf,
+    /// How workers are started.
+    pub launch: Launch,
+    /// Version of the program.
+    pub version: String,
+    /// Its commit, where the build knew it.
+    pub commit: Option<String>,
+}
+
+impl Config {
+    /// The usual places of this system, or those named by `POCKETBENCH_HOME` and `POCKETBENCH_MODELS`.
+    #[must_use]
+    pub fn new(version: &str, commit: Option<&str>, launch: Launch) -> Self {
+        let data_folder = std::env::var_os("POCKETBENCH_HOME").map_or_else(default_data_folder, PathBuf::from);
+        let models_folder =
+            std::env::var_os("POCKETBENCH_MODELS").map_or_else(|| data_folder.join("models"), PathBuf::from);
+        Self { data_folder, models_folder, launch, version: version.to_owned(), commit: commit.map(str::to_owned) }
+    }
+}
+
+fn default_data_folder() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = if cfg!(windows) {
+        from("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        from("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        from("XDG_DATA_HOME").or_else(|| from("HOME").map(|home| home.join(".local/share")))
+    };
+    base.unwrap_or_else(std::env::temp_dir).join("pocketbench")
+}
+
+/// Everything that Pocketbench can do. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    store: Store,
+    jobs: Jobs,
+    /// One measurement at a time: two would measure each other.
+    measuring: Arc<tokio::sync::Mutex<()>>,
+    models: models::Checks,
+}
+
+impl App {
+    /// Opens the data folder. Jobs that ran when the program ended are marked as interrupted.
+    ///
+    /// # Errors
+    /// `ALREADY_RUNNING`, `DATA_FOLDER_READ_ONLY`, `DATABASE_NEWER`, `DATABASE_CORRUPT`, `DISK_FULL`.
+    pub async fn open(config: Config) -> Result<Self> {
+        let store = Store::open(&config.data_folder, Access::Own).await?;
+        store.mark_interrupted(now()).await?;
+        Self::with_store(config, store)
+    }
+
+    /// Opens the data folder for looking only, beside a Pocketbench that measures.
+    pub async fn open_read_only(config: Config) -> Result<Self> {
+        let store = Store::open(&config.data_folder, Access::ReadOnly).await?;
+        Self::with_store(config, store)
+    }
+
+    #[allow(clippy::unnecessary_wraps)]
+    fn with_store(config: Config, store: Store) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            config,
+            store,
+            jobs: Jobs::default(),
+            measuring: Arc::default(),
+            models: models::Checks::default(),
+        })))
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The program itself.
+    #[must_use]
+    pub fn info(&self) -> AppInfo {
+        let config = &self.0.config;
+        AppInfo {
+            version: config.version.clone(),
+            commit: config.commit.clone(),
+            data_folder: config.data_folder.display().to_string(),
+            models_folder: config.models_folder.display().to_string(),
+        }
+    }
+
+    /// The machine as it is now.
+    pub async fn device(&self) -> Result<DeviceProfile> {
+        device_profile(&self.0.config.models_folder).await
+    }
+
+    /// The suites that can be picked.
+    #[must_use]
+    pub fn suites(&self) -> Vec<SuiteInfo> {
+        suites::shipped()
+            .iter()
+            .map(|suite| SuiteInfo {
+                id: suite.id.clone(),
+                version: suite.version,
+                title: suite.title.clone(),
+                description: suite.description.clone(),
+                repetitions: suite.repetitions,
+                tasks: suite
+                    .tasks
+                    .iter()
+                    .map(|t| TaskInfo { id: t.id.clone(), title: t.title.clone(), category: t.category })
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+/// The machine as it is now; needs no data folder.
+pub async fn device_profile(models_folder: &Path) -> Result<DeviceProfile> {
+    let folder = models_folder.to_path_buf();
+    blocking(move || pocketbench_device::profile(&folder)).await
+}
+
+/// Runs the worker's server on standard input and output until the client is gone.
+pub fn run_worker(version: &str) {
+    let input = std::io::stdin().lock();
+    pocketbench_worker::server::serve(input, std::io::stdout(), version, pocketbench_worker::server::WhenClosed::Exit);
+}
+
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn new_id() -> uuid::Uuid {
+    uuid::Uuid::now_v7()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ErrorReport::new(ErrorCode::Internal, error.to_string()))
+}

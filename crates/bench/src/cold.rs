@@ -32,14 +32,16 @@ impl Slot {
             let dropped = tokio::task::spawn_blocking(move || device::drop_from_page_cache(Path::new(&path)))
                 .await
                 .map_err(|e| ErrorReport::new(ErrorCode::Internal, e.to_string()))?;
-            if !dropped.is_cold() {
-                return Err(CellFailure::Task(
-                    ErrorReport::new(
-                        ErrorCode::UnsupportedRequest,
-                        "this system did not drop the model file from its page cache, so a cold start cannot be shown",
-                    )
-                    .hint("The warm start below still holds. Close other programs that use the file, or restart the device."),
-                ));
+            let reason = match dropped {
+                device::ColdResult::Confirmed => None,
+                device::ColdResult::Asked => Some("the system does not say whether it did".to_owned()),
+                device::ColdResult::NotDropped(reason) => Some(reason),
+            };
+            if let Some(reason) = reason {
+                let message = format!("a cold start cannot be shown, since the model file stayed in memory: {reason}");
+                return Err(CellFailure::Task(ErrorReport::new(ErrorCode::UnsupportedRequest, message).hint(
+                    "The warm start still holds. Close other programs that use the file, or restart the device.",
+                )));
             }
             true
         } else {

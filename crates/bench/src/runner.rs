@@ -40,12 +40,12 @@ pub enum Moment<'a> {
         /// The worker's last known memory.
         memory: Option<ProcessMemory>,
     },
-    /// Repetitions that are done, of all.
-    Progress {
-        /// Done.
-        done: u64,
-        /// All.
-        total: u64,
+    /// A repetition is over.
+    Done {
+        /// The task.
+        task: &'a Task,
+        /// It was not measured now: it was stored before, or its cell has failed.
+        skipped: bool,
     },
 }
 
@@ -62,6 +62,8 @@ pub trait Recorder: Send {
         state: CellState,
         failure: Option<&ErrorReport>,
     ) -> impl Future<Output = Result<(), ErrorReport>> + Send;
+    /// Repetitions that are done, of all.
+    fn progress(&mut self, done: u64, total: u64) -> impl Future<Output = Result<(), ErrorReport>> + Send;
     /// Something to show. Must return at once.
     fn moment(&mut self, moment: Moment<'_>);
 }
@@ -104,9 +106,7 @@ impl<'a, R: Recorder> Runner<'a, R> {
     /// # Errors
     /// `Cancelled` after a stop, or the recorder's error. What was recorded before is complete in both cases.
     pub async fn run(mut self) -> Result<(), ErrorReport> {
-        self.progress();
-        let outcome = self.run_all().await;
-        match outcome {
+        match self.run_all().await {
             Ok(()) => Ok(()),
             Err(Halt::Cancelled) => Err(ErrorReport::new(ErrorCode::Cancelled, "stopped; what was measured is kept")),
             Err(Halt::Failed(report)) => Err(report),
@@ -114,6 +114,14 @@ impl<'a, R: Recorder> Runner<'a, R> {
     }
 
     async fn run_all(&mut self) -> Result<(), Halt> {
+        for cell in &self.plan.cells {
+            let Some(task) = self.plan.spec.task(&cell.task_id) else { continue };
+            let missing = u32::try_from(self.plan.missing(cell).len()).unwrap_or(0);
+            for _ in missing..self.plan.spec.suite.repetitions {
+                self.recorder.moment(Moment::Done { task, skipped: true });
+            }
+        }
+        self.progress().await?;
         let all: Vec<usize> = (0..self.plan.spec.entries.len()).collect();
         let mut slots: Vec<Slot> = self
             .plan
@@ -152,13 +160,14 @@ impl<'a, R: Recorder> Runner<'a, R> {
             if !loads && !slots[slot].is_running() {
                 self.recorder.moment(Moment::Loading { slot });
                 if let Err(failure) = slots[slot].start(&self.cancel).await {
-                    self.fail(slot, &task, failure).await?;
+                    // What cannot be loaded once cannot be loaded ten times.
+                    self.fail_all(slot, failure).await?;
                     continue;
                 }
                 self.record_sessions(&mut slots[slot]).await?;
             }
             // A cold start has nothing to warm up.
-            if self.plan.spec.suite.warmup_max_tokens > 0 && !cold {
+            if self.plan.spec.suite.warmup_max_tokens > 0 && !cold && slots[slot].is_ready(&task.work) {
                 self.repetition(&mut slots[slot], &task, 0, true).await?;
             }
         }
@@ -175,6 +184,17 @@ impl<'a, R: Recorder> Runner<'a, R> {
             }
         }
         Ok(())
+    }
+
+    /// Fails every cell of a slot that is not measured yet.
+    async fn fail_all(&mut self, slot: usize, failure: CellFailure) -> Result<(), Halt> {
+        let report = reported(failure)?;
+        for task in self.plan.spec.suite.tasks.clone() {
+            if !self.missing(slot, &task).is_empty() {
+                self.fail_cell(slot, &task, &report).await?;
+            }
+        }
+        self.progress().await
     }
 
     fn missing(&self, slot: usize, task: &Task) -> Vec<u32> {
@@ -215,27 +235,28 @@ impl<'a, R: Recorder> Runner<'a, R> {
                     memory,
                     machine,
                 };
-                self.record(&sample).await
+                self.record(&sample, task).await
             }
             Err(failure) => self.fail(slot.index, task, failure).await,
         }
     }
 
-    async fn record(&mut self, sample: &Sample) -> Result<(), Halt> {
+    async fn record(&mut self, sample: &Sample, task: &Task) -> Result<(), Halt> {
         // A resumed cell has its warm-up stored; the new worker's is measured and not kept twice.
         let again = sample.warmup && self.plan.measured.contains_key(&sample.cell_id);
         if !again {
             self.recorder.sample(sample).await?;
         }
         let stored = self.plan.measured.entry(sample.cell_id).or_default();
-        if !sample.warmup {
-            stored.insert(sample.repetition);
-            if stored.len() >= self.plan.spec.suite.repetitions as usize {
-                self.set_state(sample.cell_id, CellState::Done, None).await?;
-            }
-            self.progress();
+        if sample.warmup {
+            return Ok(());
         }
-        Ok(())
+        stored.insert(sample.repetition);
+        if stored.len() >= self.plan.spec.suite.repetitions as usize {
+            self.set_state(sample.cell_id, CellState::Done, None).await?;
+        }
+        self.recorder.moment(Moment::Done { task, skipped: false });
+        self.progress().await
     }
 
     async fn record_sessions(&mut self, slot: &mut Slot) -> Result<(), Halt> {
@@ -247,15 +268,19 @@ impl<'a, R: Recorder> Runner<'a, R> {
 
     /// Records a failed cell and goes on, or halts after a stop.
     async fn fail(&mut self, slot: usize, task: &Task, failure: CellFailure) -> Result<(), Halt> {
-        let report = match failure {
-            CellFailure::Cancelled => return Err(Halt::Cancelled),
-            CellFailure::Task(report) | CellFailure::Worker(report) => report,
-        };
+        let report = reported(failure)?;
+        self.fail_cell(slot, task, &report).await?;
+        self.progress().await
+    }
+
+    async fn fail_cell(&mut self, slot: usize, task: &Task, report: &ErrorReport) -> Result<(), Halt> {
         tracing::warn!(slot, task = task.id, code = ?report.code, "cell failed: {report}");
-        if let Some(id) = self.plan.cell(slot, &task.id).map(|cell| cell.id) {
-            self.set_state(id, CellState::Failed, Some(&report)).await?;
+        for _ in self.missing(slot, task) {
+            self.recorder.moment(Moment::Done { task, skipped: true });
         }
-        self.progress();
+        if let Some(id) = self.plan.cell(slot, &task.id).map(|cell| cell.id) {
+            self.set_state(id, CellState::Failed, Some(report)).await?;
+        }
         Ok(())
     }
 
@@ -267,7 +292,15 @@ impl<'a, R: Recorder> Runner<'a, R> {
         Ok(())
     }
 
-    fn progress(&mut self) {
-        self.recorder.moment(Moment::Progress { done: self.plan.done(), total: self.plan.total() });
+    async fn progress(&mut self) -> Result<(), Halt> {
+        Ok(self.recorder.progress(self.plan.done(), self.plan.total()).await?)
+    }
+}
+
+/// What to record of a failure; a stop is none.
+fn reported(failure: CellFailure) -> Result<ErrorReport, Halt> {
+    match failure {
+        CellFailure::Cancelled => Err(Halt::Cancelled),
+        CellFailure::Task(report) | CellFailure::Worker(report) => Ok(report),
     }
 }

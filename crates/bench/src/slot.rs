@@ -87,6 +87,11 @@ impl Slot {
         self.worker.is_some()
     }
 
+    /// Whether this work can be asked for now; loading starts its own worker.
+    pub(crate) fn is_ready(&self, work: &Work) -> bool {
+        matches!(work, Work::Load { .. }) || self.is_running()
+    }
+
     pub(crate) fn worker(&mut self) -> Result<&mut Worker, CellFailure> {
         self.worker.as_mut().ok_or_else(|| ErrorReport::new(ErrorCode::Internal, "the worker is not running").into())
     }
@@ -146,13 +151,14 @@ impl Slot {
         on_event: impl FnMut(Event),
     ) -> Result<(Measured, ProcessMemory, MachineLoad), CellFailure> {
         if let Work::Load { cold } = work {
-            // The process that counts does not exist yet.
-            let load = device::LoadSampler::start(std::process::id());
             let measured = self.measure_load(*cold, cancel).await?;
-            return Ok((measured, self.read_memory(), load.stop()));
+            // Whose CPU time is whose cannot be told for a process that did not exist when it began.
+            let machine = MachineLoad { ram_available_bytes: device::ram_available(), ..MachineLoad::default() };
+            return Ok((measured, self.read_memory(), machine));
         }
         let pid = self.pid();
-        device::reset_peak(pid);
+        // Where the system has no reset the peak is that of the session so far: never too low.
+        let _ = device::reset_peak(pid);
         let watch = Watch::start(pid, &self.memory);
         let load = device::LoadSampler::start(pid);
         let measured = self.ask(work, max_tokens, cancel, on_event).await;

@@ -61,8 +61,7 @@ pub fn find(name: &str) -> Result<Suite, LoadSuiteError> {
         return Err(LoadSuiteError::Unknown(name.to_owned()));
     }
     let path = PathBuf::from(name);
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| LoadSuiteError::Read { path: path.clone(), source })?;
+    let text = std::fs::read_to_string(&path).map_err(|source| LoadSuiteError::Read { path: path.clone(), source })?;
     let suite: Suite = serde_json::from_str(&text).map_err(|source| LoadSuiteError::Json { path, source })?;
     suite.validate()?;
     Ok(suite)
@@ -85,8 +84,7 @@ mod tests {
     fn quick_has_the_five_categories_and_ten_prompts_at_once() {
         let quick = find("quick").unwrap();
         let categories: HashSet<Category> = quick.tasks.iter().map(|task| task.category).collect();
-        for category in
-            [Category::ShortQa, Category::Code, Category::Mathematics, Category::LongForm, Category::Batch]
+        for category in [Category::ShortQa, Category::Code, Category::Mathematics, Category::LongForm, Category::Batch]
         {
             assert!(categories.contains(&category), "{category:?}");
         }

@@ -1,1 +1,69 @@
-fn main() {}
+//! `pocketbench`: the headless command line.
+
+mod args;
+mod commands;
+mod output;
+
+use args::{Cli, Command};
+use clap::Parser;
+use pocketbench_app_core::domain::{ErrorCode, ErrorReport};
+use std::process::ExitCode;
+
+/// Exit codes, stable: scripts rely on them. `clap` uses 2 for a wrong command line.
+mod exit {
+    /// Something went wrong; the message says what.
+    pub(crate) const FAILED: u8 = 1;
+    /// Input that cannot be used: a bad model file, suite or setting.
+    pub(crate) const BAD_INPUT: u8 = 3;
+    /// Not enough memory or disk space.
+    pub(crate) const NO_ROOM: u8 = 4;
+    /// Another Pocketbench holds the data folder.
+    pub(crate) const BUSY: u8 = 5;
+    /// The run ended, but some cells could not be measured.
+    pub(crate) const PARTIAL: u8 = 6;
+    /// Stopped by Ctrl-C. What was measured is kept.
+    pub(crate) const STOPPED: u8 = 130;
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The worker is not asynchronous and must not log to its protocol's pipe.
+    if matches!(cli.command, Command::Worker) {
+        pocketbench_app_core::run_worker(env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("POCKETBENCH_LOG"))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&ErrorReport::new(ErrorCode::Internal, error.to_string())),
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &ErrorReport) -> ExitCode {
+    output::error(error);
+    ExitCode::from(match error.code {
+        ErrorCode::Cancelled => exit::STOPPED,
+        ErrorCode::AlreadyRunning => exit::BUSY,
+        ErrorCode::DiskFull | ErrorCode::NotEnoughMemory | ErrorCode::OutOfMemory => exit::NO_ROOM,
+        ErrorCode::ModelFileNotFound
+        | ErrorCode::ModelFileNotGguf
+        | ErrorCode::ModelFileTruncated
+        | ErrorCode::ModelFileCorrupt
+        | ErrorCode::ModelFileChanged
+        | ErrorCode::ModelArchitectureUnknown
+        | ErrorCode::ModelLoadFailed
+        | ErrorCode::ContextTooLong
+        | ErrorCode::PromptTooLong
+        | ErrorCode::SuiteInvalid
+        | ErrorCode::InvalidInput
+        | ErrorCode::NotFound => exit::BAD_INPUT,
+        _ => exit::FAILED,
+    })
+}

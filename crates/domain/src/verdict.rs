@@ -5,7 +5,7 @@ use crate::format;
 use crate::metric::Metric;
 use crate::run::{CellId, CellState, RunSpec};
 use crate::stats::{Bootstrap, Estimate, Interval};
-use crate::suite::{Task, Work};
+use crate::suite::{Category, Task, Work};
 use crate::validity::{self, FlagKind};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -168,7 +168,7 @@ impl Verdict {
     ///
     /// A quality rests on the tasks whose row for it could be compared: no red flag, at least two values on each side.
     /// Flags and repetitions count against the certainty where a quality rests on them; cells that failed, are missing or
-    /// were left out count wherever they are. `EarlyStop` does not count: no figure that is weighed depends on the length
+    /// were left out count wherever they are, except those of loading, of which no quality is weighed. `EarlyStop` does not count: no figure that is weighed depends on the length
     /// of the answer.
     #[must_use]
     pub fn weigh(spec: &RunSpec, tasks: &[TaskResult], options: &CompareOptions, bootstrap: &mut Bootstrap) -> Self {
@@ -293,7 +293,8 @@ impl Support {
 
 fn doubts(support: &Support, tasks: &[TaskResult]) -> Vec<Doubt> {
     let weighed = count(&support.cells);
-    let cells = || tasks.iter().flat_map(|task| &task.cells);
+    // Nothing is weighed of loading: a system that cannot show a cold start is no reason to doubt the rest.
+    let cells = || tasks.iter().filter(|task| task.category != Category::Load).flat_map(|task| &task.cells);
     let of = count(cells());
     let is_left_out = |cell: &&CellOutcome| cell.state != CellState::Failed && validity::is_red(&cell.flags);
     [

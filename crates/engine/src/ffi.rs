@@ -134,8 +134,7 @@ impl Model {
         let raw = unsafe {
             let mut params = sys::llama_model_default_params();
             params.n_gpu_layers = i32::try_from(settings.n_gpu_layers).unwrap_or(i32::MAX);
-            params.load_mode =
-                if settings.use_mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
+            params.load_mode = if settings.use_mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
             params.progress_callback = Some(on_load_progress);
             params.progress_callback_user_data = std::ptr::from_mut(&mut progress).cast();
             sys::llama_model_load_from_file(path.as_ptr(), params)
@@ -240,8 +239,7 @@ impl Model {
         let mut long = vec![0_u8; usize::try_from(-n).unwrap_or(0)];
         let length = i32::try_from(long.len()).unwrap_or(0);
         // SAFETY: as above, with the length that llama.cpp asked for.
-        let n =
-            unsafe { sys::llama_token_to_piece(self.vocab(), token, long.as_mut_ptr().cast(), length, 0, false) };
+        let n = unsafe { sys::llama_token_to_piece(self.vocab(), token, long.as_mut_ptr().cast(), length, 0, false) };
         out.extend_from_slice(&long[..usize::try_from(n).unwrap_or(0).min(long.len())]);
     }
 }
@@ -473,8 +471,7 @@ impl Context {
     pub(crate) fn decode_next(&mut self, tokens: &mut [Token]) -> Result<(), DecodeFailure> {
         let n = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
         // SAFETY: the slice outlives the call.
-        let code =
-            unsafe { sys::llama_decode(self.raw.as_ptr(), sys::llama_batch_get_one(tokens.as_mut_ptr(), n)) };
+        let code = unsafe { sys::llama_decode(self.raw.as_ptr(), sys::llama_batch_get_one(tokens.as_mut_ptr(), n)) };
         self.outcome(code)
     }
 

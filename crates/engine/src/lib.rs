@@ -59,9 +59,7 @@ fn holds_cpu_backend(folder: &Path) -> bool {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             name.trim_start_matches("lib").starts_with("ggml-cpu")
-                && Path::new(name.as_ref())
-                    .extension()
-                    .is_some_and(|e| e == "so" || e == "dll" || e == "dylib")
+                && Path::new(name.as_ref()).extension().is_some_and(|e| e == "so" || e == "dll" || e == "dylib")
         })
     })
 }
@@ -158,10 +156,8 @@ impl Engine {
             return Err(EngineError::ContextTooLong { asked: settings.n_ctx, trained });
         }
         let mark = log::mark();
-        let context = ffi::Context::new(model, settings, Arc::clone(cancel)).ok_or_else(|| EngineError::Context {
-            asked: settings.n_ctx,
-            log: log::since(mark, log::Level::Warn),
-        })?;
+        let context = ffi::Context::new(model, settings, Arc::clone(cancel))
+            .ok_or_else(|| EngineError::Context { asked: settings.n_ctx, log: log::since(mark, log::Level::Warn) })?;
         let mut effective = context.effective(settings);
         if settings.flash_attention == FlashAttention::Auto {
             // llama.cpp decides while it makes the context and tells only its log.

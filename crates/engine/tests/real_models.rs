@@ -66,7 +66,8 @@ fn a_chat_model_answers_and_every_step_is_timed() {
     assert_eq!(generation.generated_tokens as usize, times.len());
     assert!(generation.text.starts_with(&heard));
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
-    let before_first = generation.template_ns + generation.tokenize_ns + generation.prefill_ns + generation.first_sample_ns;
+    let before_first =
+        generation.template_ns + generation.tokenize_ns + generation.prefill_ns + generation.first_sample_ns;
     assert!(before_first <= times[0], "{before_first} {}", times[0]);
     assert!(*times.last().unwrap() <= generation.end_at_ns);
 }

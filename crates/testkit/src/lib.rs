@@ -8,9 +8,9 @@ pub fn models_folder() -> PathBuf {
     if let Some(folder) = std::env::var_os("POCKETBENCH_TEST_MODELS") {
         return folder.into();
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(std::env::var_os("HOME").expect("HOME names the home folder")).join(".cache")
-    });
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME names the home folder")).join(".cache"));
     cache.join("pocketbench/models")
 }
 

@@ -333,7 +333,8 @@ impl Worker {
         let line = RequestLine { id: self.next_id, request };
         let mut bytes = serde_json::to_vec(&line).map_err(|e| WorkerError::Protocol { said: e.to_string() })?;
         bytes.push(b'\n');
-        let sent = self.input.as_mut().is_some_and(|input| input.write_all(&bytes).and_then(|()| input.flush()).is_ok());
+        let sent =
+            self.input.as_mut().is_some_and(|input| input.write_all(&bytes).and_then(|()| input.flush()).is_ok());
         if sent { Ok(self.next_id) } else { Err(self.exited(false).await) }
     }
 

@@ -64,12 +64,7 @@ pub enum WhenClosed {
 }
 
 /// Serves requests until the client closes or asks for a shutdown.
-pub fn serve(
-    mut input: impl BufRead,
-    output: impl Write + Send + 'static,
-    app_version: &str,
-    when_closed: WhenClosed,
-) {
+pub fn serve(mut input: impl BufRead, output: impl Write + Send + 'static, app_version: &str, when_closed: WhenClosed) {
     let (events, to_write) = channel::<EventLine>();
     let (requests, to_do) = channel::<RequestLine>();
     let shared = Arc::new(Shared { queue: Mutex::default(), cancel: CancelFlag::default() });

@@ -1,0 +1,63 @@
+//! How long a run will take: from earlier measurements of the same models where there are any, else from their size.
+
+use crate::api::{Estimate, RunRequest};
+use crate::{App, Result, suites};
+use pocketbench_domain::model::ModelRef;
+use pocketbench_domain::suite::{Suite, Task, Work};
+use std::path::Path;
+
+/// Bytes a second that decode reads, for a first guess. Phones and small machines lie between 5 and 60 GB/s.
+const GUESSED_BANDWIDTH: f64 = 10e9;
+/// Prompt tokens are computed together, so each costs a part of what a generated one does.
+const PROMPT_TOKEN_SHARE: f64 = 0.2;
+/// Sequences of a batch share one pass over the weights.
+const BATCH_SHARE: f64 = 0.4;
+
+/// Work of one repetition, in generated tokens.
+pub(crate) fn weight(task: &Task) -> f64 {
+    match &task.work {
+        // Reading the file and one token.
+        Work::Load { .. } => 30.0,
+        Work::Generate(request) => f64::from(request.limits.max_tokens) + 60.0 * PROMPT_TOKEN_SHARE,
+        Work::Batch(request) => {
+            request.prompts.len() as f64
+                * (f64::from(request.limits.max_tokens) * BATCH_SHARE + 40.0 * PROMPT_TOKEN_SHARE)
+        }
+        Work::Synthetic(request) => {
+            f64::from(request.n_gen) + f64::from(request.n_prompt + request.n_depth) * PROMPT_TOKEN_SHARE
+        }
+    }
+}
+
+impl App {
+    /// Estimates a run before it starts.
+    pub async fn estimate(&self, request: &RunRequest) -> Result<Estimate> {
+        let suite = suites::find(&request.suite)?;
+        let device = self.device().await?;
+        let mut estimate = Estimate { seconds: 0.0, measured: true };
+        for path in &request.models {
+            let model = self.identify(Path::new(path), false).await?;
+            let one = self.model_estimate(&model, &suite, &device.fingerprint).await?;
+            estimate.seconds += one.seconds;
+            estimate.measured &= one.measured;
+        }
+        Ok(estimate)
+    }
+
+    async fn model_estimate(&self, model: &ModelRef, suite: &Suite, device: &str) -> Result<Estimate> {
+        let times = self.store().typical_task_times(&model.sha256, &suite.id, suite.version, device).await?;
+        let guess = model.header.tensor_bytes as f64 / GUESSED_BANDWIDTH;
+        let mut estimate = Estimate { seconds: 0.0, measured: true };
+        for task in &suite.tasks {
+            let once = match times.iter().find(|time| time.task_id == task.id) {
+                Some(time) => time.seconds,
+                None => {
+                    estimate.measured = false;
+                    weight(task) * guess
+                }
+            };
+            estimate.seconds += once * f64::from(suite.repetitions);
+        }
+        Ok(estimate)
+    }
+}

@@ -1,0 +1,158 @@
+//! Puts what the runner measures into the store, sample by sample, and tells listeners what happens now.
+
+use crate::api::{AppEvent, LiveUpdate};
+use crate::estimate::weight;
+use crate::{App, Result, now};
+use pocketbench_bench::{Moment, Recorder};
+use pocketbench_domain::ErrorReport;
+use pocketbench_domain::job::Job;
+use pocketbench_domain::run::{CellId, CellState, RunRecord, Sample, Session};
+use std::time::{Duration, Instant};
+
+/// Least time between two live updates: a front end that draws more often would disturb what is measured.
+const LIVE_PERIOD: Duration = Duration::from_millis(100);
+
+pub(crate) struct StoreRecorder<'a> {
+    app: &'a App,
+    job: &'a mut Job,
+    run: &'a RunRecord,
+    live: LiveUpdate,
+    sent_at: Instant,
+    tokens: u32,
+    /// Something to show that was not sent yet.
+    pending: bool,
+    started: Instant,
+    /// Work done since the start, in generated tokens, and work left; for the ETA.
+    done_weight: f64,
+    left_weight: f64,
+}
+
+impl<'a> StoreRecorder<'a> {
+    pub(crate) fn new(app: &'a App, job: &'a mut Job, run: &'a RunRecord) -> Self {
+        let live = LiveUpdate {
+            job_id: job.id,
+            run_id: run.id,
+            slot: 0,
+            model: String::new(),
+            task_id: String::new(),
+            task_title: String::new(),
+            repetition: 0,
+            repetitions: run.spec.suite.repetitions,
+            warmup: false,
+            sequence: 0,
+            text: String::new(),
+            tokens_per_s: None,
+            rss_bytes: None,
+            ram_bytes: run.device.ram_bytes,
+            ram_available_bytes: None,
+        };
+        let suite = &run.spec.suite;
+        let once: f64 = suite.tasks.iter().map(weight).sum();
+        let left_weight = once * f64::from(suite.repetitions) * run.spec.entries.len() as f64;
+        Self {
+            app,
+            job,
+            run,
+            live,
+            sent_at: Instant::now(),
+            tokens: 0,
+            pending: false,
+            started: Instant::now(),
+            done_weight: 0.0,
+            left_weight,
+        }
+    }
+
+    fn send_live(&mut self) {
+        let elapsed = self.sent_at.elapsed();
+        self.live.tokens_per_s =
+            (self.tokens > 0 && !elapsed.is_zero()).then(|| f64::from(self.tokens) / elapsed.as_secs_f64());
+        self.app.0.jobs.send(AppEvent::Live { live: self.live.clone() });
+        self.live.text.clear();
+        self.tokens = 0;
+        self.sent_at = Instant::now();
+        self.pending = false;
+    }
+
+    fn begin(&mut self, slot: usize) {
+        if self.pending {
+            self.send_live();
+        }
+        self.live.slot = u32::try_from(slot).unwrap_or(0);
+        self.live.model = self.run.spec.entries.get(slot).map(|e| e.model.label()).unwrap_or_default();
+        self.live.sequence += 1;
+        self.live.ram_available_bytes = pocketbench_device::ram_available();
+    }
+}
+
+impl Recorder for StoreRecorder<'_> {
+    async fn session(&mut self, session: &Session) -> Result<()> {
+        Ok(self.app.store().insert_session(session).await?)
+    }
+
+    async fn sample(&mut self, sample: &Sample) -> Result<()> {
+        if self.pending {
+            self.send_live();
+        }
+        Ok(self.app.store().insert_sample(sample).await?)
+    }
+
+    async fn cell(&mut self, cell: CellId, state: CellState, failure: Option<&ErrorReport>) -> Result<()> {
+        self.app.store().set_cell_state(cell, state, failure).await?;
+        if let Some(failure) = failure {
+            let line = format!("{}, {}: {failure}", self.live.model, self.live.task_title);
+            self.app.store().append_log(self.job.id, std::slice::from_ref(&line), now()).await?;
+            self.job.log_tail.push(line);
+        }
+        Ok(())
+    }
+
+    async fn progress(&mut self, done: u64, total: u64) -> Result<()> {
+        self.job.progress.done = done;
+        self.job.progress.total = Some(total);
+        let per_token = (self.done_weight > 0.0).then(|| self.started.elapsed().as_secs_f64() / self.done_weight);
+        self.job.progress.eta_s = per_token.map(|seconds| seconds * (self.left_weight - self.done_weight).max(0.0));
+        self.app.update_job(self.job).await
+    }
+
+    fn moment(&mut self, moment: Moment<'_>) {
+        match moment {
+            Moment::Loading { slot } => {
+                self.begin(slot);
+                self.live.task_id.clear();
+                self.live.task_title.clear();
+                self.live.warmup = false;
+                self.send_live();
+            }
+            Moment::Repetition { slot, task, repetition, warmup } => {
+                self.begin(slot);
+                self.live.task_id.clone_from(&task.id);
+                self.live.task_title.clone_from(&task.title);
+                self.live.repetition = repetition;
+                self.live.warmup = warmup;
+                self.send_live();
+            }
+            Moment::Token { text, sequence, memory } => {
+                self.tokens += 1;
+                self.pending = true;
+                // Ten answers at once cannot be read; the first one is shown.
+                if sequence == 0 {
+                    self.live.text.push_str(text);
+                }
+                if let Some(memory) = memory {
+                    self.live.rss_bytes = Some(memory.rss_bytes);
+                }
+                if self.sent_at.elapsed() >= LIVE_PERIOD {
+                    self.send_live();
+                }
+            }
+            Moment::Done { task, skipped } => {
+                if skipped {
+                    self.left_weight -= weight(task);
+                } else {
+                    self.done_weight += weight(task);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What can be asked on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Measure, compare and choose language models on the machine they will run on.
+#[derive(Debug, Parser)]
+#[command(name = "pocketbench", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure two models in alternation and say which is better, and how sure.
+    Compare(Compare),
+    /// Measure one model: a suite, or random tokens as llama-bench does.
+    Bench(Bench),
+    /// List the runs that are stored, show one, or go on with one that was interrupted.
+    Runs(Runs),
+    /// Show this machine as it is stored with every run.
+    Device(Device),
+    /// Serve the worker protocol on standard input and output. Pocketbench starts it by itself.
+    #[command(hide = true)]
+    Worker,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// Everything, samples included.
+    Json,
+    /// One line a value.
+    Csv,
+    /// A report to read.
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Also write report.md, run.json and values.csv into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+impl Output {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Threads for prefill and decode. Default: one a physical core.
+    #[arg(long, short = 't', value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Context length in tokens. Default: what the suite needs.
+    #[arg(long, short = 'c', value_name = "N")]
+    pub(crate) context: Option<u32>,
+    /// Repetitions that count. Default: what the suite says.
+    #[arg(long, short = 'r', value_name = "N")]
+    pub(crate) repetitions: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// The first model, a GGUF file.
+    pub(crate) a: PathBuf,
+    /// The second model, a GGUF file.
+    pub(crate) b: PathBuf,
+    /// A suite that ships, or the path of a suite file.
+    #[arg(long, default_value = "quick")]
+    pub(crate) suite: String,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// The model, a GGUF file.
+    pub(crate) model: PathBuf,
+    /// A suite that ships, or the path of a suite file; without it random tokens are measured.
+    #[arg(long, conflicts_with_all = ["prompt", "generate", "depth"])]
+    pub(crate) suite: Option<String>,
+    /// Tokens to prefill, several values by comma; 0 for none.
+    #[arg(long, short = 'p', value_delimiter = ',', default_value = "512", value_name = "N")]
+    pub(crate) prompt: Vec<u32>,
+    /// Tokens to decode, several values by comma; 0 for none.
+    #[arg(long, short = 'n', value_delimiter = ',', default_value = "128", value_name = "N")]
+    pub(crate) generate: Vec<u32>,
+    /// Tokens in the KV cache before the clock starts, several values by comma.
+    #[arg(long, short = 'd', value_delimiter = ',', default_value = "0", value_name = "N")]
+    pub(crate) depth: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// Show this run; its first characters are enough.
+    pub(crate) id: Option<String>,
+    /// Go on with the run at its first unmeasured cell.
+    #[arg(long, requires = "id")]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Device {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,229 @@
+//! What each command does: ask `app`, show what it says.
+
+use crate::args::{Bench, Cli, Command, Compare, Format, Output, Runs, Settings};
+use crate::{exit, output};
+use clap::CommandFactory;
+use pocketbench_app_core::api::{AppEvent, ExportFormat, RunSummary};
+use pocketbench_app_core::domain::compare::RunResult;
+use pocketbench_app_core::domain::generate::SyntheticRequest;
+use pocketbench_app_core::domain::job::{Job, JobState};
+use pocketbench_app_core::domain::run::{CellState, RunId};
+use pocketbench_app_core::domain::suite::{Category, Suite, Task, Work};
+use pocketbench_app_core::domain::{ErrorCode, ErrorReport};
+use pocketbench_app_core::{Adjust, App, Config, Launch, NewRun, Result, suites};
+use std::path::PathBuf;
+
+pub(crate) async fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Compare(args) => compare(args).await,
+        Command::Bench(args) => bench(args).await,
+        Command::Runs(args) => runs(args).await,
+        Command::Device(args) => {
+            let device = pocketbench_app_core::device_profile(&config()?.models_folder).await?;
+            if args.json {
+                output::json(&device)
+            } else {
+                output::device(&device)
+            }
+            Ok(0)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "pocketbench", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut std::io::stdout())
+                .map_err(|error| ErrorReport::new(ErrorCode::Internal, error.to_string()))?;
+            Ok(0)
+        }
+        // Answered in `main`, before anything asynchronous starts.
+        Command::Worker => Ok(0),
+    }
+}
+
+fn config() -> Result<Config> {
+    let program = std::env::current_exe()
+        .map_err(|error| ErrorReport::new(ErrorCode::WorkerStartFailed, format!("where am I? {error}")))?;
+    let launch = Launch::Child { program, args: vec!["worker".into()] };
+    Ok(Config::new(env!("CARGO_PKG_VERSION"), option_env!("POCKETBENCH_COMMIT"), launch))
+}
+
+fn with_repetitions(mut suite: Suite, settings: &Settings) -> Suite {
+    if let Some(repetitions) = settings.repetitions {
+        suite.repetitions = repetitions;
+    }
+    suite
+}
+
+async fn compare(args: Compare) -> Result<u8> {
+    let suite = with_repetitions(suites::find(&args.suite)?, &args.settings);
+    measure(vec![args.a, args.b], suite, &args.settings, &args.output, false).await
+}
+
+async fn bench(args: Bench) -> Result<u8> {
+    let synthetic = args.suite.is_none();
+    let suite = match &args.suite {
+        Some(name) => suites::find(name)?,
+        None => synthetic_suite(&args)?,
+    };
+    let suite = with_repetitions(suite, &args.settings);
+    measure(vec![args.model], suite, &args.settings, &args.output, synthetic).await
+}
+
+/// llama-bench's way: prefill and decode apart, at every depth.
+fn synthetic_suite(args: &Bench) -> Result<Suite> {
+    let mut tasks = Vec::new();
+    let mut longest = 0_u32;
+    for &n_depth in &args.depth {
+        let pp = args.prompt.iter().map(|&n| (n, 0));
+        let tg = args.generate.iter().map(|&n| (0, n));
+        for (n_prompt, n_gen) in pp.chain(tg).filter(|&pair| pair != (0, 0)) {
+            let depth = if n_depth > 0 { format!("-d{n_depth}") } else { String::new() };
+            let id = if n_prompt > 0 { format!("pp{n_prompt}{depth}") } else { format!("tg{n_gen}{depth}") };
+            longest = longest.max(n_prompt.saturating_add(n_gen).saturating_add(n_depth));
+            if tasks.iter().any(|task: &Task| task.id == id) {
+                continue;
+            }
+            let work = Work::Synthetic(SyntheticRequest { n_prompt, n_gen, n_depth });
+            tasks.push(Task { title: id.clone(), id, category: Category::Synthetic, work });
+        }
+    }
+    if tasks.is_empty() {
+        return Err(ErrorReport::new(ErrorCode::InvalidInput, "there is nothing to measure")
+            .hint("Give -p or -n a number above 0."));
+    }
+    Ok(Suite {
+        id: "synthetic".into(),
+        version: 1,
+        title: "Synthetic".into(),
+        description: "Random tokens, as llama-bench does.".into(),
+        repetitions: 5,
+        warmup_max_tokens: 1,
+        // llama.cpp rounds a context up to the next 256.
+        n_ctx: longest.max(1),
+        tasks,
+    })
+}
+
+async fn measure(
+    models: Vec<PathBuf>,
+    suite: Suite,
+    settings: &Settings,
+    output: &Output,
+    synthetic: bool,
+) -> Result<u8> {
+    let app = App::open(config()?).await?;
+    let adjustments = Adjust { n_threads: settings.threads, n_ctx: settings.context };
+    let job = app.start(NewRun { models, suite, adjustments }).await?;
+    follow(&app, job, output, synthetic).await
+}
+
+/// Shows progress until the job ends, then the result.
+async fn follow(app: &App, job: Job, output: &Output, synthetic: bool) -> Result<u8> {
+    let Some(run) = job.run_id else { return Ok(exit::FAILED) };
+    let mut events = app.subscribe();
+    let bar = output::Bar::new(&job.title);
+    let ended = app.wait_for(job.id);
+    tokio::pin!(ended);
+    let mut stopping = false;
+    let job = loop {
+        tokio::select! {
+            ended = &mut ended => break ended?,
+            event = events.recv() => match event {
+                Ok(AppEvent::Job { job: now }) if now.id == job.id => bar.progress(&now),
+                Ok(AppEvent::Live { live }) if live.job_id == job.id => bar.live(&live),
+                _ => {}
+            },
+            pressed = tokio::signal::ctrl_c(), if !stopping => {
+                stopping = pressed.is_ok();
+                app.stop_job(job.id).await?;
+            }
+        }
+    };
+    bar.finish();
+    match job.state {
+        JobState::Done => {
+            let result = app.result(run).await?;
+            show(app, &result, output, synthetic).await?;
+            let failed = result.tasks.iter().flat_map(|t| &t.cells).any(|cell| cell.state == CellState::Failed);
+            Ok(if failed { exit::PARTIAL } else { 0 })
+        }
+        JobState::Cancelled => {
+            output::note(&format!("Stopped. Go on with: pocketbench runs {} --resume", short(run)));
+            Ok(exit::STOPPED)
+        }
+        _ => Err(job.error.unwrap_or_else(|| ErrorReport::new(ErrorCode::Internal, "the run did not finish"))),
+    }
+}
+
+/// Enough of an id to be found again.
+pub(crate) fn short(run: RunId) -> String {
+    // The first characters of a UUIDv7 are its time; the last ones tell runs of one minute apart.
+    let text = run.to_string();
+    text[..13].to_owned()
+}
+
+async fn show(app: &App, result: &RunResult, output: &Output, synthetic: bool) -> Result<()> {
+    let run = result.run.id;
+    match output.format() {
+        Format::Table => output::result(result),
+        // llama-bench's readers expect an array of records.
+        Format::Json if synthetic => output::json(&app.bench_records(run).await?),
+        Format::Json => output::text(&app.export(run, ExportFormat::Json).await?),
+        Format::Csv => output::text(&app.export(run, ExportFormat::Csv).await?),
+        Format::Md => output::text(&app.export(run, ExportFormat::Markdown).await?),
+    }
+    if let Some(folder) = &output.out {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            ErrorReport::new(ErrorCode::InvalidInput, format!("{} cannot be made: {error}", folder.display()))
+        })?;
+        for (name, format) in
+            [("report.md", ExportFormat::Markdown), ("run.json", ExportFormat::Json), ("values.csv", ExportFormat::Csv)]
+        {
+            app.export_to(run, format, &folder.join(name)).await?;
+        }
+        output::note(&format!("Report: {}", folder.join("report.md").display()));
+    }
+    Ok(())
+}
+
+async fn runs(args: Runs) -> Result<u8> {
+    let Some(id) = &args.id else {
+        let runs = match App::open_read_only(config()?).await {
+            Ok(app) => app.runs().await?,
+            // No database yet: no runs.
+            Err(error) if error.code == ErrorCode::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        if args.output.format() == Format::Json {
+            output::json(&runs)
+        } else {
+            output::runs(&runs)
+        }
+        return Ok(0);
+    };
+    if args.resume {
+        let app = App::open(config()?).await?;
+        let run = find(&app.runs().await?, id)?;
+        let job = app.resume_job(run.job_id).await?;
+        return follow(&app, job, &args.output, false).await;
+    }
+    let app = App::open_read_only(config()?).await?;
+    let run = find(&app.runs().await?, id)?;
+    let result = app.result(run.id).await?;
+    let synthetic = result.run.spec.suite.id == "synthetic";
+    show(&app, &result, &args.output, synthetic).await?;
+    Ok(0)
+}
+
+fn find(runs: &[RunSummary], id: &str) -> Result<RunSummary> {
+    let mut hits = runs.iter().filter(|run| run.id.to_string().starts_with(id));
+    match (hits.next(), hits.next()) {
+        (Some(run), None) => Ok(run.clone()),
+        (None, _) => Err(ErrorReport::new(ErrorCode::NotFound, format!("there is no run `{id}`"))
+            .hint("`pocketbench runs` lists them.")),
+        (Some(_), Some(_)) => Err(ErrorReport::new(ErrorCode::InvalidInput, format!("several runs begin with `{id}`"))
+            .hint("Give more of its characters.")),
+    }
+}

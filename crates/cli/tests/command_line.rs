@@ -1,0 +1,325 @@
+//! The executable as people and scripts use it: real models, real database, real processes that are killed.
+
+use pocketbench_testkit::{gemma3, smollm2};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketbench"));
+        command.args(arguments).env("POCKETBENCH_HOME", self.path()).env_remove("POCKETBENCH_MODELS");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs and expects a failure: its exit code and what it said.
+    fn refused(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    fn runs(&self) -> Vec<Value> {
+        let output = self.run(&["runs", "--json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn document(&self, run: &str) -> Value {
+        serde_json::from_slice(&self.run(&["runs", run, "--json"]).stdout).unwrap()
+    }
+}
+
+fn suite() -> String {
+    format!("{}/tests/short.json", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn start(home: &Home) -> Child {
+    home.command(&["compare", &smollm2(), &gemma3(), "--suite", &suite()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until a run has at least this many samples stored, and gives its id.
+fn wait_for_samples(home: &Home, wanted: usize) -> String {
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < Duration::from_secs(300), "no samples after five minutes");
+        // Before the first run there is no database.
+        let output = home.run(&["runs", "--json"]);
+        let runs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        if let Some(run) = runs.first() {
+            let id = run["id"].as_str().unwrap().to_owned();
+            if home.document(&id)["samples"].as_array().is_some_and(|samples| samples.len() >= wanted) {
+                return id;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap().success());
+}
+
+fn sample_ids(document: &Value) -> Vec<String> {
+    let samples = document["samples"].as_array().unwrap();
+    samples.iter().map(|sample| sample["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn compare_measures_two_models_and_gives_a_verdict() {
+    let home = Home::new();
+    let out = home.path().join("report");
+    let output =
+        home.run(&["compare", &smollm2(), &gemma3(), "--suite", &suite(), "--json", "--out", out.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = &document["result"];
+    assert_eq!(result["entries"].as_array().unwrap().len(), 2);
+    assert_ne!(result["verdict"]["outcome"], "withheld", "{}", result["verdict"]);
+    assert!(!result["verdict"]["sentence"].as_str().unwrap().is_empty());
+    // 4 tasks, 2 models, 2 repetitions, and a warm-up each.
+    assert_eq!(document["samples"].as_array().unwrap().len(), 4 * 2 * 3);
+    for task in result["tasks"].as_array().unwrap() {
+        for cell in task["cells"].as_array().unwrap() {
+            assert_eq!(cell["state"], "done", "{task}");
+        }
+    }
+    for entry in result["entries"].as_array().unwrap() {
+        assert!(entry["memory"]["weights_bytes"].as_u64().unwrap() > 0);
+        assert!(entry["memory"]["peak_rss_bytes"].as_u64() > entry["memory"]["baseline_rss_bytes"].as_u64());
+        assert_eq!(entry["model"]["sha256"].as_str().unwrap().len(), 64);
+        assert!(entry["sessions"][0]["engine"]["cpu_variant"].as_str().unwrap().contains("ggml-cpu"));
+    }
+    assert!(std::fs::read_to_string(out.join("report.md")).unwrap().contains("## Figures"));
+    assert!(std::fs::read_to_string(out.join("values.csv")).unwrap().lines().count() > 10);
+
+    let runs = home.runs();
+    assert_eq!((runs.len(), runs[0]["state"].as_str()), (1, Some("done")));
+    let id = runs[0]["id"].as_str().unwrap();
+    assert_eq!(
+        home.document(id)["result"]["verdict"],
+        result["verdict"],
+        "a verdict is the same whenever it is computed"
+    );
+    let table = String::from_utf8(home.run(&["runs", id]).stdout).unwrap();
+    assert!(table.contains("A question") && table.contains("Decode, tok/s"), "{table}");
+    assert!(!table.contains('\u{1b}'), "no colours in a pipe");
+}
+
+#[test]
+fn bench_writes_llama_benchs_records() {
+    let home = Home::new();
+    let output = home.run(&["bench", &smollm2(), "-p", "32", "-n", "8", "-d", "0,64", "-r", "2", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let records: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(records.len(), 4);
+    for record in &records {
+        for field in [
+            "build_commit",
+            "build_number",
+            "cpu_info",
+            "gpu_info",
+            "backends",
+            "model_filename",
+            "model_type",
+            "model_size",
+            "model_n_params",
+            "n_batch",
+            "n_ubatch",
+            "n_threads",
+            "type_k",
+            "type_v",
+            "n_gpu_layers",
+            "flash_attn",
+            "use_mmap",
+            "n_prompt",
+            "n_gen",
+            "n_depth",
+            "test_time",
+            "avg_ns",
+            "stddev_ns",
+            "avg_ts",
+            "stddev_ts",
+            "samples_ns",
+            "samples_ts",
+        ] {
+            assert!(!record[field].is_null(), "{field}");
+        }
+        assert_eq!(record["samples_ns"].as_array().unwrap().len(), 2);
+        assert!(record["avg_ts"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(records[0]["n_prompt"], 32);
+    assert_eq!(records[2]["n_depth"], 64);
+}
+
+#[test]
+fn killing_the_worker_fails_its_cell_and_the_run_goes_on() {
+    let home = Home::new();
+    let mut child = start(&home);
+    let id = wait_for_samples(&home, 8);
+    let sessions = home.document(&id)["result"]["entries"][0]["sessions"].as_array().unwrap().clone();
+    let pid = sessions.last().unwrap()["engine"]["pid"].as_u64().unwrap();
+    signal(u32::try_from(pid).unwrap(), "KILL");
+    let code = child.wait().unwrap().code();
+    let document = home.document(&id);
+    let cells: Vec<&Value> = document["result"]["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|task| task["cells"].as_array().unwrap())
+        .collect();
+    let failed: Vec<&&Value> = cells.iter().filter(|cell| cell["state"] == "failed").collect();
+    assert_eq!(failed.len(), 1, "one cell fails: {document:#}");
+    assert_eq!(failed[0]["failure"]["code"], "WORKER_CRASHED");
+    assert!(failed[0]["failure"]["details"]["last_memory"]["rss_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(cells.iter().filter(|cell| cell["state"] == "done").count(), cells.len() - 1);
+    assert_eq!(code, Some(6), "some cells failed");
+}
+
+#[test]
+fn a_killed_run_loses_nothing_and_resumes_where_it_was() {
+    let home = Home::new();
+    let mut child = start(&home);
+    let id = wait_for_samples(&home, 9);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = sample_ids(&home.document(&id));
+    assert!(before.len() >= 9);
+    // Whoever opens the folder next finds the run interrupted.
+    let output = home.run(&["runs", &id, "--resume", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let after: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ids = sample_ids(&after);
+    assert!(before.iter().all(|id| ids.contains(id)), "a sample was lost");
+    let counted = after["samples"].as_array().unwrap().iter().filter(|s| s["warmup"] == false).count();
+    assert_eq!(counted, 4 * 2 * 2, "every repetition exactly once");
+    assert_eq!(home.runs()[0]["state"], "done");
+}
+
+#[test]
+fn control_c_stops_keeps_what_was_measured_and_can_be_resumed() {
+    let home = Home::new();
+    let mut child = start(&home);
+    let id = wait_for_samples(&home, 8);
+    signal(child.id(), "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(home.runs()[0]["state"], "cancelled");
+    assert!(home.document(&id)["samples"].as_array().unwrap().len() >= 8);
+    assert!(home.run(&["runs", &id, "--resume"]).status.success());
+}
+
+#[test]
+fn a_second_pocketbench_says_who_holds_the_folder() {
+    let home = Home::new();
+    let mut child = start(&home);
+    wait_for_samples(&home, 1);
+    let (code, said) = home.refused(&["compare", &smollm2(), &gemma3()]);
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("ALREADY_RUNNING") && said.contains("what to do"), "{said}");
+    // Looking is allowed meanwhile.
+    assert_eq!(home.runs().len(), 1);
+    signal(child.id(), "INT");
+    child.wait().unwrap();
+}
+
+fn file(home: &Home, name: &str, bytes: &[u8]) -> String {
+    let path: PathBuf = home.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn bad_models_and_settings_have_their_own_codes() {
+    let home = Home::new();
+    let real = std::fs::read(smollm2()).unwrap();
+    let mut alien = real.clone();
+    let at = alien.windows(5).position(|w| w == b"llama").unwrap();
+    alien[at..at + 5].copy_from_slice(b"alien");
+    let good = smollm2();
+    let html = file(&home, "page.gguf", b"<!doctype html><html>sign in</html>");
+    let short = file(&home, "short.gguf", &real[..real.len() / 2]);
+    let header = file(&home, "header.gguf", &real[..1000]);
+    let empty = file(&home, "empty.gguf", b"");
+    let alien = file(&home, "alien.gguf", &alien);
+    let broken_suite = file(&home, "broken.json", b"{ \"id\": 3 }");
+    for (arguments, code, name) in [
+        (vec!["compare", &html, &good], 3, "MODEL_FILE_NOT_GGUF"),
+        (vec!["compare", &good, &short], 3, "MODEL_FILE_TRUNCATED"),
+        (vec!["bench", &header], 3, "MODEL_FILE_TRUNCATED"),
+        (vec!["bench", &empty], 3, "MODEL_FILE_NOT_GGUF"),
+        (vec!["bench", &alien], 3, "MODEL_ARCHITECTURE_UNKNOWN"),
+        (vec!["bench", "/nowhere/model.gguf"], 3, "MODEL_FILE_NOT_FOUND"),
+        (vec!["bench", &good, "-c", "4000000000"], 3, "CONTEXT_TOO_LONG"),
+        (vec!["bench", &good, "-c", "0"], 3, "CONTEXT_TOO_LONG"),
+        (vec!["bench", &good, "-p", "0", "-n", "0"], 3, "INVALID_INPUT"),
+        (vec!["bench", &good, "-p", "100000"], 3, "CONTEXT_TOO_LONG"),
+        (vec!["compare", &good, &good, "--suite", "nosuch"], 3, "SUITE_INVALID"),
+        (vec!["compare", &good, &good, "--suite", &broken_suite], 3, "SUITE_INVALID"),
+        (vec!["bench", &good, "-r", "0"], 3, "SUITE_INVALID"),
+        (vec!["runs", "00000000"], 3, "NOT_FOUND"),
+    ] {
+        let (got, said) = home.refused(&arguments);
+        assert!(said.contains(name), "{arguments:?}: {said}");
+        assert_eq!(got, code, "{arguments:?}: {said}");
+        assert!(said.contains("what to do"), "{arguments:?}: {said}");
+    }
+    assert!(home.runs().is_empty(), "nothing was started");
+}
+
+#[test]
+fn a_prompt_longer_than_the_context_fails_its_cell_alone() {
+    let home = Home::new();
+    let mut suite: Value = serde_json::from_str(&std::fs::read_to_string(suite()).unwrap()).unwrap();
+    suite["tasks"][1]["work"]["prompt"] = serde_json::json!({ "raw": "word ".repeat(2000) });
+    let suite = file(&home, "long.json", suite.to_string().as_bytes());
+    let output = home.run(&["bench", &smollm2(), "--suite", &suite, "--json"]);
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let states: Vec<&str> = document["result"]["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["cells"][0]["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["done", "failed", "done", "done"]);
+    assert_eq!(document["result"]["tasks"][1]["cells"][0]["failure"]["code"], "PROMPT_TOO_LONG");
+}
+
+#[test]
+fn a_damaged_or_newer_database_is_left_as_it_is() {
+    let home = Home::new();
+    let database = home.path().join("pocketbench.db");
+    std::fs::write(&database, vec![7_u8; 8192]).unwrap();
+    let (code, said) = home.refused(&["bench", &smollm2()]);
+    assert!(said.contains("DATABASE_CORRUPT"), "{code}: {said}");
+    assert_eq!(std::fs::read(&database).unwrap(), vec![7_u8; 8192]);
+}
+
+#[test]
+fn device_completions_and_manual_print() {
+    let home = Home::new();
+    let device: Value = serde_json::from_slice(&home.run(&["device", "--json"]).stdout).unwrap();
+    assert!(device["ram_bytes"].as_u64().unwrap() > 0);
+    assert!(String::from_utf8(home.run(&["device"]).stdout).unwrap().contains("Processor"));
+    assert!(String::from_utf8(home.run(&["completions", "bash"]).stdout).unwrap().contains("pocketbench"));
+    assert!(String::from_utf8(home.run(&["man"]).stdout).unwrap().contains(".TH"));
+}
