@@ -12,7 +12,6 @@ use pocketbench_app_core::domain::run::RunId;
 use std::path::PathBuf;
 use tauri::State;
 use tauri::ipc::Channel;
-use tokio::sync::broadcast::error::RecvError;
 
 #[tauri::command]
 pub(crate) async fn app_info(opened: State<'_, Opened>) -> Result<AppInfo> {
@@ -92,19 +91,7 @@ pub(crate) async fn export_run(
 /// Sends what happens from now on, until the page is gone.
 #[tauri::command]
 pub(crate) async fn subscribe(opened: State<'_, Opened>, channel: Channel<AppEvent>) -> Result<()> {
-    let mut events = opened.app().await?.subscribe();
-    tauri::async_runtime::spawn(async move {
-        loop {
-            match events.recv().await {
-                Ok(event) => {
-                    if channel.send(event).is_err() {
-                        return;
-                    }
-                }
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
-            }
-        }
-    });
+    let app = opened.app().await?;
+    tauri::async_runtime::spawn(async move { app.forward(|event| channel.send(event).is_ok()).await });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The shell against a mock window system and a real data folder.
 
 use crate::app;
-use pocketbench_app_core::{Config, Launch};
+use pocketbench_app_core::{App, Config, Launch};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,15 +9,18 @@ use tauri::ipc::{CallbackFn, InvokeBody};
 use tauri::test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder, mock_context, noop_assets};
 use tauri::webview::InvokeRequest;
 
-fn window(folder: &Path) -> (tauri::App<MockRuntime>, tauri::WebviewWindow<MockRuntime>) {
-    let config = Config {
+fn config(folder: &Path) -> Config {
+    Config {
         data_folder: folder.to_path_buf(),
         models_folder: folder.join("models"),
         launch: Launch::InProcess,
         version: "0.0.0".into(),
         commit: None,
-    };
-    let app = app(mock_builder(), config).build(mock_context(noop_assets())).unwrap();
+    }
+}
+
+fn window(folder: &Path) -> (tauri::App<MockRuntime>, tauri::WebviewWindow<MockRuntime>) {
+    let app = app(mock_builder(), config(folder)).build(mock_context(noop_assets())).unwrap();
     let window = tauri::WebviewWindowBuilder::new(&app, "main", tauri::WebviewUrl::default()).build().unwrap();
     (app, window)
 }
@@ -53,12 +56,10 @@ fn commands_answer_and_errors_keep_their_code() {
 #[test]
 fn a_second_instance_says_so_and_can_retry() {
     let folder = tempfile::tempdir().unwrap();
-    let (first_app, first) = window(folder.path());
-    assert!(invoke(&first, "jobs", json!({})).is_ok());
+    let first = tauri::async_runtime::block_on(App::open(config(folder.path()))).unwrap();
     let (_app, second) = window(folder.path());
     assert_eq!(invoke(&second, "jobs", json!({})).unwrap_err()["code"], "ALREADY_RUNNING");
     drop(first);
-    drop(first_app);
     assert_eq!(invoke(&second, "jobs", json!({})).unwrap(), json!([]));
 }
 

@@ -75,6 +75,22 @@ impl App {
         self.0.jobs.events.subscribe()
     }
 
+    /// Hands over what happens from now on, until nobody takes it any more.
+    pub async fn forward(&self, take: impl Fn(AppEvent) -> bool) {
+        let mut events = self.subscribe();
+        loop {
+            match events.recv().await {
+                Ok(event) => {
+                    if !take(event) {
+                        return;
+                    }
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
     /// The latest jobs, newest first.
     pub async fn jobs(&self) -> Result<Vec<Job>> {
         Ok(self.store().jobs(LISTED).await?)

@@ -49,7 +49,9 @@ impl App {
     /// than the memory that is available.
     pub async fn start(&self, new: NewRun) -> Result<Job> {
         let NewRun { models, suite, adjustments } = new;
-        suite.validate().map_err(|error| ErrorReport::new(ErrorCode::SuiteInvalid, error.to_string()))?;
+        suite.validate().map_err(|error| {
+            ErrorReport::new(ErrorCode::SuiteInvalid, error.to_string()).hint("Correct that value and start again.")
+        })?;
         if models.is_empty() || models.len() > 2 {
             return Err(ErrorReport::new(ErrorCode::InvalidInput, "a run measures one model or compares two"));
         }

@@ -1,7 +1,7 @@
 //! Everything that is printed: results on standard output, progress and notes on standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this module is the terminal")]
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pocketbench_app_core::api::{LiveUpdate, RunSummary};
@@ -12,7 +12,6 @@ use pocketbench_app_core::domain::format::bytes;
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::{figure, row_says};
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
 /// Prints text as it is. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn text(text: &str) {
@@ -84,18 +83,9 @@ impl Bar {
     }
 }
 
-impl Drop for Bar {
-    fn drop(&mut self) {
-        // A bar that is left in the middle would stay on the screen.
-        self.0.disable_steady_tick();
-        self.0.set_draw_target(ProgressDrawTarget::hidden());
-        std::thread::sleep(Duration::ZERO);
-    }
-}
-
 fn table() -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::stdout().is_terminal() {
         table.force_no_tty().set_width(140);
     }

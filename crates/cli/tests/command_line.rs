@@ -4,17 +4,24 @@ use pocketbench_testkit::{gemma3, smollm2};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-struct Home(tempfile::TempDir);
+/// A data folder of its own. Tests take turns: two measurements at once on two cores take ten times as long.
+struct Home {
+    folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
 
 impl Home {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { folder: tempfile::tempdir().unwrap(), _turn: turn }
     }
 
     fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

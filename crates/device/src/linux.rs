@@ -1,0 +1,320 @@
+//! Probes of Linux. Android forbids apps some of these files; then the figure is absent.
+
+use pocketbench_domain::device::{Battery, ProcessMemory};
+use std::fs;
+use std::path::Path;
+
+/// A small file's text without its last line break.
+fn text(path: impl AsRef<Path>) -> Option<String> {
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\0']).to_owned())
+}
+
+fn number<T: std::str::FromStr>(path: impl AsRef<Path>) -> Option<T> {
+    text(path)?.trim().parse().ok()
+}
+
+/// The value of `Key:   123 kB` in bytes.
+fn kilobytes(file: &str, key: &str) -> Option<u64> {
+    let value = file.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+pub(crate) fn process_memory(pid: u32) -> Option<ProcessMemory> {
+    let status = text(format!("/proc/{pid}/status"))?;
+    let shared = kilobytes(&status, "RssShmem");
+    Some(ProcessMemory {
+        // A zombie has none.
+        rss_bytes: kilobytes(&status, "VmRSS")?,
+        peak_rss_bytes: kilobytes(&status, "VmHWM"),
+        // Shared memory belongs to no file either.
+        anonymous_bytes: kilobytes(&status, "RssAnon").map(|n| n + shared.unwrap_or(0)),
+        file_backed_bytes: kilobytes(&status, "RssFile"),
+        pss_bytes: None,
+        swap_bytes: kilobytes(&status, "VmSwap"),
+    })
+}
+
+pub(crate) fn process_pss(pid: u32) -> Option<u64> {
+    kilobytes(&text(format!("/proc/{pid}/smaps_rollup"))?, "Pss")
+}
+
+pub(crate) fn reset_peak(pid: u32) -> bool {
+    // 5: reset the peak resident set size; see proc(5).
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok()
+}
+
+pub(crate) fn ram_available() -> Option<u64> {
+    let machine = kilobytes(&text("/proc/meminfo")?, "MemAvailable")?;
+    let container = text("/proc/self/cgroup").and_then(|file| cgroup_available(Path::new("/sys/fs/cgroup"), &file));
+    Some(container.map_or(machine, |limit| limit.min(machine)))
+}
+
+/// What the memory limits of this process's control groups (version 2) leave: the least over the group and its parents.
+/// Page cache that the kernel would give up counts as available, as it does in `MemAvailable`.
+fn cgroup_available(root: &Path, own: &str) -> Option<u64> {
+    let group = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let folder = root.join(group);
+    folder
+        .ancestors()
+        .take_while(|folder| folder.starts_with(root))
+        .filter_map(|folder| {
+            let limit: u64 = number(folder.join("memory.max"))?;
+            let used: u64 = number(folder.join("memory.current"))?;
+            let stat = text(folder.join("memory.stat")).unwrap_or_default();
+            let reclaimable: Option<u64> =
+                stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse().ok());
+            Some(limit.saturating_sub(used.saturating_sub(reclaimable.unwrap_or(0))))
+        })
+        .min()
+}
+
+pub(crate) fn machine_id() -> Option<String> {
+    ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(text).filter(|id| !id.is_empty())
+}
+
+pub(crate) fn product_name() -> Option<String> {
+    // Boards without DMI have a device tree.
+    let name = ["/sys/class/dmi/id/product_name", "/proc/device-tree/model"].iter().find_map(text)?;
+    let name = name.trim();
+    // What makers of mainboards leave when nobody fills it in.
+    let blank = ["", "to be filled by o.e.m.", "system product name", "default string", "not specified", "none", "n/a"];
+    (!blank.contains(&name.to_ascii_lowercase().as_str())).then(|| name.to_owned())
+}
+
+fn cpu_flags() -> Option<String> {
+    text("/proc/cpuinfo")?.lines().find_map(|line| Some(line.strip_prefix("flags")?.split_once(':')?.1.to_owned()))
+}
+
+pub(crate) fn has_amx() -> bool {
+    cpu_flags().is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "amx_int8"))
+}
+
+/// On x86 the processor says so. Elsewhere only a yes can be found out.
+pub(crate) fn virtual_machine() -> Option<bool> {
+    if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+        return cpu_flags().map(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"));
+    }
+    let maker = text("/sys/class/dmi/id/sys_vendor").unwrap_or_default();
+    let virtual_maker = ["QEMU", "VMware, Inc.", "innotek GmbH", "Xen", "Parallels International GmbH."];
+    let known = Path::new("/proc/device-tree/hypervisor").exists() || virtual_maker.contains(&maker.as_str());
+    known.then_some(true)
+}
+
+pub(crate) fn battery() -> Option<Battery> {
+    battery_in(Path::new("/sys/class/power_supply"))
+}
+
+/// The machine's battery, or the mean of several. Batteries of mice and keyboards are not meant.
+fn battery_in(folder: &Path) -> Option<Battery> {
+    let mut percents: Vec<f64> = Vec::new();
+    let mut charging = None;
+    let mut found = false;
+    for entry in fs::read_dir(folder).ok()?.flatten() {
+        let supply = entry.path();
+        if text(supply.join("type")).as_deref() != Some("Battery")
+            || text(supply.join("scope")).as_deref() == Some("Device")
+        {
+            continue;
+        }
+        found = true;
+        percents.extend(number::<f64>(supply.join("capacity")).filter(|n| (0.0..=100.0).contains(n)));
+        let plugged = match text(supply.join("status")).as_deref() {
+            // Held where it is by a charger.
+            Some("Charging" | "Full" | "Not charging") => Some(true),
+            Some("Discharging") => Some(false),
+            _ => None,
+        };
+        // One that is being charged means a charger for all.
+        charging = if charging == Some(true) { charging } else { plugged.or(charging) };
+    }
+    let percent = (!percents.is_empty()).then(|| percents.iter().sum::<f64>() / percents.len() as f64);
+    found.then_some(Battery { percent, charging })
+}
+
+pub(crate) fn temperature() -> Option<f64> {
+    temperature_in(Path::new("/sys/class/hwmon"), Path::new("/sys/class/thermal"))
+}
+
+/// The hottest sensor of the processor in °C: hardware monitors of processors, and thermal zones that are named after one.
+fn temperature_in(monitors: &Path, zones: &Path) -> Option<f64> {
+    let mut files = Vec::new();
+    for monitor in fs::read_dir(monitors).into_iter().flatten().flatten() {
+        let name = text(monitor.path().join("name")).unwrap_or_default();
+        if ["coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal"].contains(&name.as_str()) {
+            let sensors = fs::read_dir(monitor.path()).into_iter().flatten().flatten().map(|e| e.path());
+            files.extend(sensors.filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.starts_with("temp") && name.ends_with("_input")
+            }));
+        }
+    }
+    for zone in fs::read_dir(zones).into_iter().flatten().flatten() {
+        let kind = text(zone.path().join("type")).unwrap_or_default().to_ascii_lowercase();
+        if ["cpu", "soc", "x86_pkg_temp", "tcpu", "cluster", "big", "little"].iter().any(|part| kind.contains(part)) {
+            files.push(zone.path().join("temp"));
+        }
+    }
+    // Sensors that are switched off say 0 or nonsense.
+    let degrees = files.iter().filter_map(number::<i64>).map(|milli| milli as f64 / 1000.0);
+    degrees.filter(|celsius| (1.0..150.0).contains(celsius)).max_by(f64::total_cmp)
+}
+
+/// Counters of `/proc/stat`, in clock ticks over all processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CpuTimes {
+    busy: u64,
+    total: u64,
+}
+
+/// Busy is user, nice, system, interrupts and what a hypervisor took away; user and nice contain guests already.
+fn cpu_times(stat: &str) -> Option<CpuTimes> {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let fields: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = fields[..] else { return None };
+    let busy = user + nice + system + irq + softirq + steal;
+    Some(CpuTimes { busy, total: busy + idle + iowait })
+}
+
+/// User and system time of a process in clock ticks, from `/proc/PID/stat`.
+fn process_ticks(stat: &str) -> Option<u64> {
+    // The name in parentheses may itself hold blanks and parentheses.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+}
+
+/// Fewer ticks than this over all processors say nothing: a tick is ten milliseconds.
+const MIN_TICKS: u64 = 10;
+
+/// CPU time of all processes but one.
+#[derive(Debug)]
+pub(crate) struct CpuMeter {
+    pid: u32,
+    start: Option<(CpuTimes, u64)>,
+}
+
+impl CpuMeter {
+    fn now(pid: u32) -> Option<(CpuTimes, u64)> {
+        Some((cpu_times(&text("/proc/stat")?)?, process_ticks(&text(format!("/proc/{pid}/stat"))?)?))
+    }
+
+    pub(crate) fn start(pid: u32) -> Self {
+        Self { pid, start: Self::now(pid) }
+    }
+
+    pub(crate) fn others(self) -> Option<f64> {
+        others(self.start?, Self::now(self.pid)?)
+    }
+}
+
+fn others((machine, process): (CpuTimes, u64), (machine_then, process_then): (CpuTimes, u64)) -> Option<f64> {
+    let total = machine_then.total.checked_sub(machine.total).filter(|ticks| *ticks >= MIN_TICKS)?;
+    let busy = machine_then.busy.saturating_sub(machine.busy);
+    let own = process_then.checked_sub(process)?;
+    // The two files are read one after the other and round differently, so others can come out below nothing.
+    Some((busy.saturating_sub(own) as f64 / total as f64).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{create_dir_all, write};
+
+    fn files(root: &Path, list: &[(&str, &str)]) {
+        for (path, content) in list {
+            create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            write(root.join(path), content).unwrap();
+        }
+    }
+
+    #[test]
+    fn cpu_times_count_steal_as_busy_and_guests_once() {
+        let stat = "cpu  100 20 30 400 50 6 7 8 90 9\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!(cpu_times(stat), Some(CpuTimes { busy: 171, total: 621 }));
+        assert_eq!(cpu_times("intr 1 2 3"), None);
+        assert_eq!(cpu_times("cpu  1 2 3"), None);
+    }
+
+    #[test]
+    fn a_process_may_have_any_name() {
+        let stat = "42 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 300 40 11 12";
+        assert_eq!(process_ticks(stat), Some(340));
+        assert_eq!(process_ticks("42 (short) S 1 2"), None);
+    }
+
+    #[test]
+    fn others_are_what_the_process_did_not_use() {
+        let at = |busy, total| CpuTimes { busy, total };
+        assert_eq!(others((at(100, 1000), 50), (at(200, 1400), 110)), Some(0.1));
+        assert_eq!(others((at(100, 1000), 50), (at(160, 1400), 115)), Some(0.0), "rounding");
+        assert_eq!(others((at(100, 1000), 50), (at(101, 1009), 50)), None, "too short");
+        assert_eq!(others((at(100, 1000), 50), (at(200, 1400), 10)), None, "another process with the same id");
+    }
+
+    #[test]
+    fn a_battery_is_found_and_a_mouse_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(battery_in(&root.path().join("none")), None);
+        files(root.path(), &[("AC/type", "Mains\n"), ("mouse/type", "Battery\n"), ("mouse/scope", "Device\n")]);
+        assert_eq!(battery_in(root.path()), None);
+        files(root.path(), &[("BAT0/type", "Battery\n"), ("BAT0/capacity", "81\n"), ("BAT0/status", "Discharging\n")]);
+        assert_eq!(battery_in(root.path()), Some(Battery { percent: Some(81.0), charging: Some(false) }));
+        files(root.path(), &[("BAT1/type", "Battery\n"), ("BAT1/capacity", "41\n"), ("BAT1/status", "Charging\n")]);
+        assert_eq!(battery_in(root.path()), Some(Battery { percent: Some(61.0), charging: Some(true) }));
+
+        let silent = tempfile::tempdir().unwrap();
+        files(silent.path(), &[("battery/type", "Battery"), ("battery/status", "Unknown")]);
+        assert_eq!(battery_in(silent.path()), Some(Battery { percent: None, charging: None }));
+    }
+
+    #[test]
+    fn the_hottest_processor_sensor_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let (monitors, zones) = (root.path().join("hwmon"), root.path().join("thermal"));
+        assert_eq!(temperature_in(&monitors, &zones), None);
+        files(
+            root.path(),
+            &[
+                ("hwmon/hwmon0/name", "nvme"),
+                ("hwmon/hwmon0/temp1_input", "95000"),
+                ("hwmon/hwmon1/name", "coretemp"),
+                ("hwmon/hwmon1/temp1_input", "61500"),
+                ("hwmon/hwmon1/temp2_input", "0"),
+                ("hwmon/hwmon1/temp1_max", "100000"),
+                ("thermal/thermal_zone0/type", "x86_pkg_temp"),
+                ("thermal/thermal_zone0/temp", "63000"),
+                ("thermal/thermal_zone1/type", "cpu-1-0-usr"),
+                ("thermal/thermal_zone1/temp", "-274000"),
+                ("thermal/thermal_zone2/type", "iwlwifi_1"),
+                ("thermal/thermal_zone2/temp", "80000"),
+            ],
+        );
+        assert_eq!(temperature_in(&monitors, &zones), Some(63.0));
+    }
+
+    #[test]
+    fn the_tightest_control_group_decides() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(cgroup_available(root.path(), "0::/a/b"), None);
+        files(
+            root.path(),
+            &[
+                ("a/memory.max", "1000\n"),
+                ("a/memory.current", "700\n"),
+                ("a/memory.stat", "anon 1\ninactive_file 200\n"),
+                ("a/b/memory.max", "max\n"),
+                ("a/b/memory.current", "600\n"),
+            ],
+        );
+        assert_eq!(cgroup_available(root.path(), "0::/a/b\n"), Some(500));
+        assert_eq!(cgroup_available(root.path(), "12:memory:/a/b\n"), None, "version 1");
+    }
+
+    #[test]
+    fn memory_figures_are_kilobytes_of_their_own_line() {
+        let status = "VmPeak:\t    3060 kB\nVmHWM:\t    1724 kB\nVmRSS:\t    1700 kB\nName:\tx\n";
+        assert_eq!(kilobytes(status, "VmHWM"), Some(1724 * 1024));
+        assert_eq!(kilobytes(status, "Vm"), None);
+        assert_eq!(kilobytes(status, "Name"), None);
+        assert_eq!(kilobytes(status, "VmSwap"), None);
+    }
+}
