@@ -92,10 +92,12 @@ const states: State[] = [
 for (const state of states) {
   test(`${state.name} @shots`, async ({ page }, { project }) => {
     await open(page, state.hash, state.query)
+    // A screen has its heading in every state; until then its code is still being loaded.
+    await expect(page.locator('h1')).toBeAttached()
     await expect(page.locator(state.shows).first()).toBeVisible()
     await state.prepare?.(page)
     await expect(page.getByTestId('simulated')).toBeVisible()
-    await expectAccessible(page)
+    await expectAccessible(page, project.name.endsWith('dark'))
     await shoot(page, project.name, state.name)
     if (project.name !== 'phone-light') return
 
@@ -117,7 +119,7 @@ for (const [language, words] of [
     await expect(page.getByTestId('verdict')).toHaveText(new RegExp(words))
     await expect(page.locator('html')).toHaveAttribute('lang', language)
     await expect(page.locator('[data-testid=chart-memory] svg').first()).toBeVisible()
-    await expectAccessible(page)
+    await expectAccessible(page, project.name.endsWith('dark'))
     await expectNothingCutOff(page, language)
     await shoot(page, project.name, `result-${language}`)
   })
@@ -126,6 +128,6 @@ for (const [language, words] of [
 test('live @shots', async ({ page }, { project }) => {
   await open(page, run, 'scenario=running&speed=3')
   await expect(page.getByTestId('live-task')).toHaveText('Reverse a linked list')
-  await page.waitForTimeout(3_000)
+  await page.waitForTimeout(2_000)
   await shoot(page, project.name, 'live')
 })
