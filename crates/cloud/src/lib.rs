@@ -1,1 +1,9 @@
-//! OpenAI-compatible endpoints
+//! OpenAI-compatible endpoints: where a model answers that does not run on this device.
+//!
+//! Only their description and its rules so far. Nothing here opens a connection.
+
+mod endpoint;
+mod error;
+
+pub use endpoint::{ApiKey, Endpoint};
+pub use error::CloudError;

@@ -1,0 +1,166 @@
+//! The description of an endpoint.
+
+use crate::error::CloudError;
+use std::fmt;
+use url::{Host, Url};
+
+/// A secret. It is shown nowhere: neither `Debug` nor an error contains it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Takes a key as it was pasted; blanks around it are cut off.
+    pub fn new(key: &str) -> Result<Self, CloudError> {
+        let key = key.trim();
+        let sendable = (1..=4096).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if sendable { Ok(Self(key.to_owned())) } else { Err(CloudError::Key) }
+    }
+
+    /// The key itself, for the `Authorization` header and the key store and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(hidden)")
+    }
+}
+
+/// One model behind an OpenAI-compatible interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    base_url: Url,
+    model: String,
+    key: Option<ApiKey>,
+}
+
+impl Endpoint {
+    /// Describes an endpoint. `base_url` is what `/chat/completions` is appended to, such as `https://example.com/v1`.
+    ///
+    /// It must be `https`; `http` is accepted for this machine and the local network, where servers for a household run.
+    pub fn new(base_url: &str, model: &str, key: Option<ApiKey>) -> Result<Self, CloudError> {
+        let mut base_url = Url::parse(base_url.trim()).map_err(|_| CloudError::BaseUrl("is no URL"))?;
+        let host = base_url.host().ok_or(CloudError::BaseUrl("names no server"))?;
+        match base_url.scheme() {
+            "https" => {}
+            "http" if is_local(&host) => {}
+            "http" => return Err(CloudError::NotEncrypted),
+            _ => return Err(CloudError::BaseUrl("must start with https://")),
+        }
+        if !base_url.username().is_empty() || base_url.password().is_some() {
+            return Err(CloudError::BaseUrl("contains a user name or password; the key has a field of its own"));
+        }
+        if base_url.query().is_some() || base_url.fragment().is_some() {
+            return Err(CloudError::BaseUrl("must end before the first ? or #"));
+        }
+        let path = base_url.path().trim_end_matches('/').to_owned();
+        base_url.set_path(&path);
+
+        let model = model.trim();
+        if !(1..=256).contains(&model.chars().count()) || model.chars().any(char::is_control) {
+            return Err(CloudError::ModelName);
+        }
+        Ok(Self { base_url, model: model.to_owned(), key })
+    }
+
+    /// The base URL without a slash at its end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.base_url.as_str().trim_end_matches('/')
+    }
+
+    /// The model's name at the provider.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The key, where one is needed.
+    #[must_use]
+    pub fn key(&self) -> Option<&ApiKey> {
+        self.key.as_ref()
+    }
+}
+
+/// This machine or the local network.
+fn is_local(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || [".localhost", ".local", ".home.arpa"].iter().any(|ending| name.ends_with(ending))
+        }
+        Host::Ipv4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        Host::Ipv6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pocketbench_domain::{ErrorCode, ErrorReport};
+
+    #[test]
+    fn a_base_url_is_kept_without_its_last_slash() {
+        for (given, kept) in [
+            ("https://api.example.com/v1", "https://api.example.com/v1"),
+            (" https://API.example.com/v1// ", "https://api.example.com/v1"),
+            ("https://example.com", "https://example.com"),
+            ("https://example.com:8443/", "https://example.com:8443"),
+            ("http://localhost:8080/v1", "http://localhost:8080/v1"),
+            ("http://192.168.1.7:1234", "http://192.168.1.7:1234"),
+            ("http://[::1]:1234/v1", "http://[::1]:1234/v1"),
+            ("http://nas.local/v1", "http://nas.local/v1"),
+        ] {
+            let endpoint = Endpoint::new(given, " some/model ", None).unwrap();
+            assert_eq!((endpoint.base_url(), endpoint.model(), endpoint.key()), (kept, "some/model", None));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_unsafe_or_none_is_refused() {
+        for plain in ["http://example.com/v1", "http://8.8.8.8", "http://localhost.example.com", "http://notlocal"] {
+            assert_eq!(Endpoint::new(plain, "m", None), Err(CloudError::NotEncrypted), "{plain}");
+        }
+        for bad in [
+            "",
+            "example.com/v1",
+            "https://",
+            "file:///etc/passwd",
+            "data:text/plain,x",
+            "ftp://localhost",
+            "https://user@example.com",
+            "https://user:secret@example.com",
+            "https://example.com/v1?key=secret",
+            "https://example.com/v1#secret",
+        ] {
+            let error = Endpoint::new(bad, "m", None).unwrap_err();
+            assert!(matches!(error, CloudError::BaseUrl(_)), "{bad}: {error:?}");
+            let report = ErrorReport::from(error);
+            assert_eq!(report.code, ErrorCode::InvalidInput);
+            assert!(report.hint.is_some() && !format!("{report:?}").contains("secret"), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_needs_a_name() {
+        for name in ["", "  ", "two\nlines", &"x".repeat(257)] {
+            assert_eq!(Endpoint::new("https://example.com", name, None), Err(CloudError::ModelName));
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let key = ApiKey::new(" sk-abc123 \n").unwrap();
+        assert_eq!(key.expose(), "sk-abc123");
+        let endpoint = Endpoint::new("https://example.com", "m", Some(key)).unwrap();
+        assert_eq!(endpoint.key().map(ApiKey::expose), Some("sk-abc123"));
+        let shown = format!("{endpoint:?} {endpoint:#?}");
+        assert!(shown.contains("hidden") && !shown.contains("abc123"), "{shown}");
+        for bad in ["", " ", "two words", "line\r\nInjected: header", "schlüssel", &"x".repeat(4097)] {
+            assert_eq!(ApiKey::new(bad), Err(CloudError::Key));
+        }
+    }
+}
