@@ -16,10 +16,14 @@ fn main() {
         // Libraries under the names that the loader asks for, in all three folders where `llama-cpp-sys-2` puts links to
         // those names: without them the links dangle, and its next build stops at "file exists".
         for folder in [profile.clone(), profile.join("deps"), profile.join("examples")] {
-            place(&built.join("lib"), &folder, |name| name.contains(".so.") || name.ends_with(".dylib"));
-            place(&built.join("bin"), &folder, |name| name.ends_with(".dll"));
+            place(&built.join("lib"), &folder, |name| name.contains(".so.") || ends(name, "dylib"));
+            place(&built.join("bin"), &folder, |name| ends(name, "dll"));
         }
     }
+}
+
+fn ends(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
 /// Links the chosen files of `from` into `to`, or copies them where links are not to be had.

@@ -49,12 +49,11 @@ impl App {
         let guess = model.header.tensor_bytes as f64 / GUESSED_BANDWIDTH;
         let mut estimate = Estimate { seconds: 0.0, measured: true };
         for task in &suite.tasks {
-            let once = match times.iter().find(|time| time.task_id == task.id) {
-                Some(time) => time.seconds,
-                None => {
-                    estimate.measured = false;
-                    weight(task) * guess
-                }
+            let once = if let Some(time) = times.iter().find(|time| time.task_id == task.id) {
+                time.seconds
+            } else {
+                estimate.measured = false;
+                weight(task) * guess
             };
             estimate.seconds += once * f64::from(suite.repetitions);
         }

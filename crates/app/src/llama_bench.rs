@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// One record of llama-bench, with ours behind it. Field names, order and units are llama-bench's (`-o json`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields are llama-bench's")]
 pub struct BenchRecord {
     /// llama.cpp's commit is fixed by the version of the bindings, which is what is known here.
     pub build_commit: String,

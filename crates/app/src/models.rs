@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::UNIX_EPOCH;
 
+/// Context at which the list of models says whether they fit: that of the quick suite.
+const LISTED_N_CTX: u32 = 2048;
+
 /// Files that are being hashed, so that a second listing does not start it again.
 #[derive(Debug, Default)]
 pub(crate) struct Checks(Mutex<HashSet<String>>);
@@ -93,18 +96,15 @@ impl App {
             Err(problem) => return Ok(ModelEntry { problem: Some(problem), ..entry }),
         };
         entry.file_bytes = seen.bytes;
-        match self.known(&seen).await? {
-            Some(model) => {
-                entry.fit = Some(fit_of(&model, &default_settings(&model, 2048, 1)));
-                entry.model = Some(model);
-            }
-            None => {
-                let path = path.to_path_buf();
-                // The header is read at once: a broken file shows its problem without waiting for a hash.
-                match blocking(move || hub::read_header(&path)).await? {
-                    Err(problem) => entry.problem = Some(problem.into()),
-                    Ok(_) => self.check_in_background(seen).await?,
-                }
+        if let Some(model) = self.known(&seen).await? {
+            entry.fit = Some(fit_of(&model, &default_settings(&model, LISTED_N_CTX, 1)));
+            entry.model = Some(model);
+        } else {
+            let path = path.to_path_buf();
+            // The header is read at once: a broken file shows its problem without waiting for a hash.
+            match blocking(move || hub::read_header(&path)).await? {
+                Err(problem) => entry.problem = Some(problem.into()),
+                Ok(_) => self.check_in_background(seen).await?,
             }
         }
         Ok(entry)

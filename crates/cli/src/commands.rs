@@ -21,9 +21,9 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Device(args) => {
             let device = pocketbench_app_core::device_profile(&config()?.models_folder).await?;
             if args.json {
-                output::json(&device)
+                output::json(&device);
             } else {
-                output::device(&device)
+                output::device(&device);
             }
             Ok(0)
         }
@@ -197,9 +197,9 @@ async fn runs(args: Runs) -> Result<u8> {
             Err(error) => return Err(error),
         };
         if args.output.format() == Format::Json {
-            output::json(&runs)
+            output::json(&runs);
         } else {
-            output::runs(&runs)
+            output::runs(&runs);
         }
         return Ok(0);
     };

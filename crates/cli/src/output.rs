@@ -11,7 +11,8 @@ use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::format::bytes;
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::{figure, row_says};
-use std::io::{IsTerminal, Write};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
 
 /// Prints text as it is. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn text(text: &str) {
@@ -130,13 +131,13 @@ pub(crate) fn result(result: &RunResult) {
             notes(&mut out, cell, letter, &task.title);
         }
     }
-    out.push_str(&format!("\nRun {} · median [95 % interval]\n", crate::commands::short(result.run.id)));
+    let _ = writeln!(out, "\nRun {} · median [95 % interval]", crate::commands::short(result.run.id));
     text(&out);
 }
 
 fn notes(out: &mut String, cell: &CellOutcome, letter: &str, title: &str) {
     if let Some(failure) = &cell.failure {
-        out.push_str(&format!("{letter}, {title}: could not be measured: {}\n", printable(&failure.to_string())));
+        let _ = writeln!(out, "{letter}, {title}: could not be measured: {}", printable(&failure.to_string()));
     }
     let flags: Vec<String> = cell
         .flags
@@ -144,7 +145,7 @@ fn notes(out: &mut String, cell: &CellOutcome, letter: &str, title: &str) {
         .filter_map(|flag| serde_json::to_value(flag.kind).ok()?.as_str().map(|kind| kind.replace('_', " ")))
         .collect();
     if !flags.is_empty() {
-        out.push_str(&format!("{letter}, {title}: {}\n", flags.join(", ")));
+        let _ = writeln!(out, "{letter}, {title}: {}", flags.join(", "));
     }
 }
 

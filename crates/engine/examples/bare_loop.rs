@@ -2,7 +2,13 @@
 //! against in `scripts/bench`. Prints one JSON object.
 //!
 //! Arguments: MODEL N_PROMPT N_GEN THREADS [silent]
-#![allow(unsafe_code, missing_docs, clippy::undocumented_unsafe_blocks, clippy::cast_possible_truncation)]
+#![allow(
+    unsafe_code,
+    missing_docs,
+    clippy::doc_markdown,
+    clippy::undocumented_unsafe_blocks,
+    clippy::cast_possible_truncation
+)]
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 use llama_cpp_sys_2 as sys;

@@ -9,8 +9,7 @@ pub fn models_folder() -> PathBuf {
         return folder.into();
     }
     let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME names the home folder")).join(".cache"));
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"), PathBuf::from);
     cache.join("pocketbench/models")
 }
 

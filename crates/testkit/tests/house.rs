@@ -81,7 +81,7 @@ fn tree() -> Vec<String> {
 }
 
 fn is_rust(path: &str) -> bool {
-    path.ends_with(".rs")
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
 /// Rust that ends up in the product: no tests, examples or build scripts.
@@ -333,7 +333,7 @@ fn dependencies(text: &str) -> Vec<(String, usize, String)> {
     for (i, line) in text.lines().enumerate() {
         let line = line.trim();
         if let Some(header) = line.strip_prefix('[') {
-            section = header.trim_end_matches(']').to_owned();
+            header.trim_end_matches(']').clone_into(&mut section);
             // `[dependencies.name]`
             if let Some((table, name)) = section.split_once("dependencies.") {
                 found.push((format!("{table}dependencies"), i + 1, name.trim_matches('"').to_owned()));

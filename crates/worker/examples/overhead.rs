@@ -2,7 +2,7 @@
 //! Started by `scripts/bench`, prints rows of a Markdown table.
 //!
 //! Arguments: POCKETBENCH BARE_LOOP ROUNDS THREADS MODEL...
-#![allow(missing_docs, clippy::cast_possible_truncation)]
+#![allow(missing_docs, clippy::doc_markdown, clippy::cast_possible_truncation)]
 
 use pocketbench_domain::generate::{GenerateRequest, Limits, Prompt, Sampling};
 use pocketbench_domain::settings::EngineSettings;
@@ -50,33 +50,51 @@ fn request(max_tokens: u32) -> GenerateRequest {
     }
 }
 
-async fn ours(program: &str, model: &str, threads: u32, side: &mut Side, handling: &mut Vec<f64>) {
+async fn ours(program: &str, model: &str, threads: u32, side: &mut Side) {
     let cancel = CancellationToken::new();
     let launch = Launch::Child { program: program.into(), args: vec!["worker".into()] };
     let mut worker = Worker::start(&launch).await.expect("the worker starts");
     worker.load(model, &EngineSettings::new(2048, threads), &cancel, |_| ()).await.expect("the model loads");
     worker.generate(request(8), &cancel, |_| ()).await.expect("warm-up");
-    let mut busy = 0.0;
     let generation = worker
         .generate(request(N_GEN), &cancel, |event| {
-            let start = Instant::now();
-            if let Event::Token { text, .. } = event {
-                std::hint::black_box(text);
-            }
-            busy += start.elapsed().as_secs_f64();
+            std::hint::black_box(event);
         })
         .await
         .expect("it answers");
     let (first, last) = (generation.token_at_ns[0], *generation.token_at_ns.last().expect("tokens"));
     side.prefill.push(f64::from(generation.prompt_tokens) * 1e9 / generation.prefill_ns as f64);
     side.decode.push(f64::from(generation.generated_tokens - 1) * 1e9 / (last - first) as f64);
-    handling.push(busy);
     // The high-water mark of the very process; `scripts/bench` may read /proc, the product does so in `device` alone.
     let pid = worker.pid().expect("a child");
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
     side.peak.push(line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) * 1024.0);
     worker.shutdown().await;
+}
+
+/// Nanoseconds that one token event costs the sending side and the receiving side together: made, serialized, written to
+/// a pipe, read and parsed.
+fn event_ns() -> f64 {
+    use pocketbench_worker::protocol::EventLine;
+    use std::io::{BufRead, BufReader, Write};
+    const EVENTS: u64 = 50_000;
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let start = Instant::now();
+    let parsing = std::thread::spawn(move || {
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            std::hint::black_box(serde_json::from_str::<EventLine>(&line).expect("an event"));
+        }
+    });
+    for at_ns in 0..EVENTS {
+        let event = EventLine { id: 7, event: Event::Token { text: " lighthouse".into(), at_ns, sequence: 0 } };
+        let mut line = serde_json::to_vec(&event).expect("it serializes");
+        line.push(b'\n');
+        writer.write_all(&line).expect("the pipe takes it");
+    }
+    drop(writer);
+    parsing.join().expect("the reader ends");
+    start.elapsed().as_nanos() as f64 / EVENTS as f64
 }
 
 #[tokio::main]
@@ -87,13 +105,13 @@ async fn main() {
         (arguments[3].parse::<u32>().expect("rounds"), arguments[4].parse::<u32>().expect("threads"));
     println!("| model | figure | bare loop | worker path | ratio |\n|---|---|---:|---:|---:|");
     for model in &arguments[5..] {
-        let (mut a, mut b, mut handling) = (Side::default(), Side::default(), Vec::new());
+        let (mut a, mut b) = (Side::default(), Side::default());
         for round in 0..rounds {
             if round % 2 == 0 {
                 bare(bare_loop, model, threads, &mut a);
-                ours(program, model, threads, &mut b, &mut handling).await;
+                ours(program, model, threads, &mut b).await;
             } else {
-                ours(program, model, threads, &mut b, &mut handling).await;
+                ours(program, model, threads, &mut b).await;
                 bare(bare_loop, model, threads, &mut a);
             }
         }
@@ -111,5 +129,12 @@ async fn main() {
                 ours / bare
             );
         }
+        let (event, token) = (event_ns(), 1e9 / median(&b.decode));
+        println!(
+            "| {name} | one event a token | {:.1} µs a token | {:.1} µs an event | {:.4} |",
+            token / 1e3,
+            event / 1e3,
+            event / token
+        );
     }
 }

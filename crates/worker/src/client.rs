@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a worker may take to say hello.
 pub const HELLO_LIMIT: Duration = Duration::from_secs(30);
 /// How long a worker may be silent during any other request. A long prefill on a slow phone says nothing for minutes.
-pub const SILENCE_LIMIT: Duration = Duration::from_secs(600);
+pub const SILENCE_LIMIT: Duration = Duration::from_mins(10);
 /// How long a cancelled worker may take to stop before it is killed: *Stop* works within a second.
 pub const CANCEL_LIMIT: Duration = Duration::from_millis(800);
 
