@@ -160,8 +160,12 @@ impl<'a, R: Recorder> Runner<'a, R> {
             if !loads && !slots[slot].is_running() {
                 self.recorder.moment(Moment::Loading { slot });
                 if let Err(failure) = slots[slot].start(&self.cancel).await {
-                    // What cannot be loaded once cannot be loaded ten times.
-                    self.fail_all(slot, failure).await?;
+                    // What was refused once will be refused again; a worker that died may have been killed by chance.
+                    if matches!(failure, CellFailure::Worker(_)) && !slots[slot].died_loading() {
+                        self.fail(slot, &task, failure).await?;
+                    } else {
+                        self.fail_all(slot, failure).await?;
+                    }
                     continue;
                 }
                 self.record_sessions(&mut slots[slot]).await?;

@@ -55,6 +55,8 @@ pub(crate) struct Slot {
     new_id: fn() -> uuid::Uuid,
     worker: Option<Worker>,
     session: Option<Session>,
+    /// Workers in a row that died before the model was loaded.
+    loading_deaths: u32,
     /// Sessions that the recorder has not seen yet.
     pub(crate) unrecorded: Vec<Session>,
     pub(crate) memory: LastMemory,
@@ -78,6 +80,7 @@ impl Slot {
             new_id,
             worker: None,
             session: None,
+            loading_deaths: 0,
             unrecorded: Vec::new(),
             memory: LastMemory::default(),
         }
@@ -85,6 +88,11 @@ impl Slot {
 
     pub(crate) fn is_running(&self) -> bool {
         self.worker.is_some()
+    }
+
+    /// Whether loading has ended a worker twice in a row: then it will again.
+    pub(crate) fn died_loading(&self) -> bool {
+        self.loading_deaths >= 2
     }
 
     /// Whether this work can be asked for now; loading starts its own worker.
@@ -119,7 +127,11 @@ impl Slot {
         let watch = Watch::start(pid, &self.memory);
         let loaded = worker.load(&self.entry.model.path, &self.entry.settings, cancel, |_| ()).await;
         drop(watch);
-        let loaded = loaded.map_err(|error| self.explain(error))?;
+        let loaded = loaded.map_err(|error| {
+            self.loading_deaths += 1;
+            self.explain(error)
+        })?;
+        self.loading_deaths = 0;
         let session = Session {
             id: SessionId((self.new_id)()),
             run_id: self.run_id,
