@@ -43,7 +43,7 @@ fn attempt(path: &Path) -> std::io::Result<ColdResult> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn attempt(_: &Path) -> std::io::Result<ColdResult> {
-    Ok(ColdResult::NotDropped("this system has no way to drop a file from its cache".into()))
+    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no way to drop a file from its cache"))
 }
 
 /// Most places at which a file is looked at.
@@ -101,7 +101,9 @@ fn look_at(file: &std::fs::File, place: u64) -> std::io::Result<Option<bool>> {
     }
 }
 
+/// Android's C library lacks the call.
 #[cfg(target_os = "android")]
+#[allow(clippy::unnecessary_wraps, reason = "the other one can fail")]
 fn look(_: &std::fs::File) -> std::io::Result<ColdResult> {
     Ok(ColdResult::Asked)
 }

@@ -95,6 +95,17 @@ fn a_dropped_file_is_gone_and_one_that_stays_is_reported() {
     std::fs::write(&file, "").unwrap();
     assert_eq!(drop_from_page_cache(&file), ColdResult::Confirmed, "an empty file has nothing in memory");
 
+    // The kernel keeps what a process has mapped, such as its program.
+    let program = folder.path().join("sleep");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let running = KilledAtEnd(Command::new(&program).arg("600").spawn().unwrap());
+    while std::fs::read_link(format!("/proc/{}/exe", running.0.id())).unwrap() != program.canonicalize().unwrap() {
+        std::thread::yield_now();
+    }
+    assert_ne!(drop_from_page_cache(&program), ColdResult::Confirmed);
+    drop(running);
+    assert_eq!(drop_from_page_cache(&program), first);
+
     // A file system in memory has nowhere else to put it.
     if let Ok(in_memory) = tempfile::tempdir_in("/dev/shm") {
         let file = in_memory.path().join("weights");
@@ -104,11 +115,12 @@ fn a_dropped_file_is_gone_and_one_that_stays_is_reported() {
     assert!(matches!(drop_from_page_cache(Path::new("/no/such/file")), ColdResult::NotDropped(_)));
 }
 
-/// A child process that keeps one processor busy until it is killed.
-struct Spinner(Child);
+/// A child process that does not outlive the test.
+struct KilledAtEnd(Child);
 
-impl Spinner {
-    fn start() -> Self {
+impl KilledAtEnd {
+    /// It keeps one processor busy.
+    fn spinning() -> Self {
         let child = if cfg!(windows) {
             Command::new("cmd").args(["/C", "for /L %i in (0,0,1) do @rem"]).stdin(Stdio::null()).spawn()
         } else {
@@ -118,7 +130,7 @@ impl Spinner {
     }
 }
 
-impl Drop for Spinner {
+impl Drop for KilledAtEnd {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -128,7 +140,7 @@ impl Drop for Spinner {
 fn the_work_of_others_is_seen_and_the_workers_is_not() {
     let cores = std::thread::available_parallelism().unwrap().get() as f64;
     let interval = std::time::Duration::from_millis(600);
-    let spinner = Spinner::start();
+    let spinner = KilledAtEnd::spinning();
     // The same interval seen from both sides: once the spinner is somebody else, once it is the worker.
     let as_other = LoadSampler::start(std::process::id());
     let as_worker = LoadSampler::start(spinner.0.id());
