@@ -19,12 +19,14 @@ pub type Events = broadcast::Receiver<AppEvent>;
 #[derive(Debug)]
 pub(crate) struct Jobs {
     active: Mutex<HashMap<JobId, CancellationToken>>,
+    /// Jobs whose end could not be stored, on a full disk for instance: what the store says of them is not true.
+    unrecorded: Mutex<HashMap<JobId, Job>>,
     events: broadcast::Sender<AppEvent>,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { active: Mutex::default(), events: broadcast::channel(1024).0 }
+        Self { active: Mutex::default(), unrecorded: Mutex::default(), events: broadcast::channel(1024).0 }
     }
 }
 
@@ -43,6 +45,15 @@ impl Jobs {
 
     pub(crate) fn end(&self, id: JobId) {
         self.active().remove(&id);
+    }
+
+    fn unrecorded(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, Job>> {
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The job as it is, where the store could not be told.
+    fn as_it_is(&self, stored: Job) -> Job {
+        self.unrecorded().get(&stored.id).cloned().unwrap_or(stored)
     }
 
     pub(crate) fn send(&self, event: AppEvent) {
@@ -93,12 +104,13 @@ impl App {
 
     /// The latest jobs, newest first.
     pub async fn jobs(&self) -> Result<Vec<Job>> {
-        Ok(self.store().jobs(LISTED).await?)
+        let jobs = self.store().jobs(LISTED).await?;
+        Ok(jobs.into_iter().map(|job| self.0.jobs.as_it_is(job)).collect())
     }
 
     /// One job.
     pub async fn job(&self, id: JobId) -> Result<Job> {
-        Ok(self.store().job(id).await?)
+        Ok(self.0.jobs.as_it_is(self.store().job(id).await?))
     }
 
     /// Stores a changed job and tells everyone.
@@ -107,6 +119,24 @@ impl App {
         self.store().update_job(job).await?;
         self.0.jobs.send(AppEvent::Job { job: job.clone() });
         Ok(())
+    }
+
+    /// Ends a job. Everyone hears of it, even if it cannot be stored.
+    pub(crate) async fn end_job(&self, mut job: Job) {
+        job.progress.eta_s = None;
+        // First, so that whoever hears of the end can resume at once.
+        self.0.jobs.end(job.id);
+        let recorded = self.update_job(&mut job).await;
+        match recorded {
+            Ok(()) => {
+                self.0.jobs.unrecorded().remove(&job.id);
+            }
+            Err(error) => {
+                tracing::error!("the end of `{}` could not be recorded: {error}", job.title);
+                self.0.jobs.unrecorded().insert(job.id, job.clone());
+                self.0.jobs.send(AppEvent::Job { job: job.clone() });
+            }
+        }
     }
 
     /// Asks a job to stop. What it made until then is kept; the job's own event tells when it has stopped.

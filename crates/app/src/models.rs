@@ -5,7 +5,7 @@ use crate::jobs::new_job;
 use crate::{App, Result, blocking, now};
 use pocketbench_domain::fit::Fit;
 use pocketbench_domain::job::{JobKind, JobState};
-use pocketbench_domain::model::ModelRef;
+use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_hub as hub;
@@ -97,7 +97,11 @@ impl App {
         };
         entry.file_bytes = seen.bytes;
         if let Some(model) = self.known(&seen).await? {
-            entry.fit = Some(fit_of(&model, &default_settings(&model, LISTED_N_CTX, 1)));
+            entry.fit = Some(fit_of(
+                &model.header,
+                model.file_bytes,
+                &default_settings(LISTED_N_CTX.min(model.header.n_ctx_train.max(1)), 1),
+            ));
             entry.model = Some(model);
         } else {
             let path = path.to_path_buf();
@@ -120,6 +124,16 @@ impl App {
             .map_err(|error| ErrorReport::new(ErrorCode::InvalidInput, format!("{path}: {error}")))?;
         self.identify(&path, true).await?;
         self.entry(&path).await
+    }
+
+    /// A file's header and size, without its hash.
+    pub(crate) async fn header(&self, path: &Path) -> Result<(ModelHeader, u64)> {
+        let seen = look(path)?;
+        if let Some(model) = self.known(&seen).await? {
+            return Ok((model.header, seen.bytes));
+        }
+        let path = path.to_path_buf();
+        Ok((blocking(move || hub::read_header(&path)).await??, seen.bytes))
     }
 
     /// Who a model file is: its header by our own reader, its hash from the cache or by reading it now.
@@ -189,18 +203,14 @@ impl App {
                 }
             }
             app.0.models.set().remove(&path);
-            app.0.jobs.end(job.id);
-            if let Err(error) = app.update_job(&mut job).await {
-                tracing::error!("the check of {path} could not be recorded: {error}");
-            }
+            app.end_job(job).await;
         });
         Ok(())
     }
 }
 
 /// Settings for this machine: one thread a physical core, since a second thread on the same core mostly waits for memory.
-pub(crate) fn default_settings(model: &ModelRef, n_ctx: u32, n_seq_max: u32) -> EngineSettings {
-    let n_ctx = n_ctx.min(model.header.n_ctx_train.max(1));
+pub(crate) fn default_settings(n_ctx: u32, n_seq_max: u32) -> EngineSettings {
     EngineSettings { n_seq_max, ..EngineSettings::new(n_ctx, default_threads()) }
 }
 
@@ -213,7 +223,6 @@ fn default_threads() -> u32 {
 }
 
 /// Whether a model fits into the memory that is available now.
-pub(crate) fn fit_of(model: &ModelRef, settings: &EngineSettings) -> Fit {
-    let available = pocketbench_device::ram_available().unwrap_or(0);
-    Fit::predict(&model.header, settings, model.file_bytes, available)
+pub(crate) fn fit_of(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings) -> Fit {
+    Fit::predict(header, settings, file_bytes, pocketbench_device::ram_available().unwrap_or(0))
 }

@@ -1,6 +1,6 @@
 //! Starting, resuming and following runs.
 
-use crate::api::{AppEvent, RunRequest};
+use crate::api::RunRequest;
 use crate::jobs::new_job;
 use crate::models::{default_settings, fit_of};
 use crate::record::StoreRecorder;
@@ -8,7 +8,9 @@ use crate::{App, Result, new_id, now, suites};
 use pocketbench_bench::{Plan, Runner, plan_cells};
 use pocketbench_domain::fit::FitClass;
 use pocketbench_domain::job::{Job, JobKind, JobState};
+use pocketbench_domain::model::ModelHeader;
 use pocketbench_domain::run::{RunEntry, RunId, RunRecord, RunSpec};
+use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::suite::Suite;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use serde_json::json;
@@ -59,16 +61,16 @@ impl App {
         for path in models {
             let path = std::path::absolute(&path)
                 .map_err(|error| ErrorReport::new(ErrorCode::InvalidInput, format!("{}: {error}", path.display())))?;
-            let model = self.identify(&path, true).await?;
-            let mut settings = default_settings(&model, suite.n_ctx, suite.n_seq_max());
+            let mut settings = default_settings(suite.n_ctx, suite.n_seq_max());
             settings.n_ctx = adjustments.n_ctx.unwrap_or(suite.n_ctx);
             if let Some(threads) = adjustments.n_threads {
                 settings.n_threads = threads;
                 settings.n_threads_batch = threads;
             }
-            let entry = RunEntry { model, settings };
-            judge(&entry)?;
-            entries.push(entry);
+            // Before the hash, which takes its time with a large file.
+            let (header, file_bytes) = self.header(&path).await?;
+            judge(&header, file_bytes, &settings)?;
+            entries.push(RunEntry { model: self.identify(&path, true).await?, settings });
         }
         let title = format!(
             "{} · {}",
@@ -107,7 +109,7 @@ impl App {
                 )
                 .hint("Put the old file back, or start a new run."));
             }
-            judge(entry)?;
+            judge(&entry.model.header, entry.model.file_bytes, &entry.settings)?;
         }
         self.work(job, run).await
     }
@@ -141,13 +143,7 @@ impl App {
                     job.error = Some(error);
                 }
             }
-            job.progress.eta_s = None;
-            app.0.jobs.end(job.id);
-            if let Err(error) = app.update_job(&mut job).await {
-                // The disk may be full. Listeners must hear of the end all the same; the next start says `interrupted`.
-                tracing::error!("the end of the run could not be recorded: {error}");
-                app.0.jobs.send(AppEvent::Job { job });
-            }
+            app.end_job(job).await;
         });
         Ok(queued)
     }
@@ -172,8 +168,7 @@ impl App {
 }
 
 /// Refuses what cannot work before anything is loaded.
-fn judge(entry: &RunEntry) -> Result<()> {
-    let (header, settings) = (&entry.model.header, &entry.settings);
+fn judge(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings) -> Result<()> {
     if settings.n_ctx == 0 || settings.n_ctx > header.n_ctx_train {
         return Err(ErrorReport::new(
             ErrorCode::ContextTooLong,
@@ -184,7 +179,7 @@ fn judge(entry: &RunEntry) -> Result<()> {
         )
         .hint(format!("Ask for 1 to {} tokens.", header.n_ctx_train)));
     }
-    let fit = fit_of(&entry.model, settings);
+    let fit = fit_of(header, file_bytes, settings);
     if fit.class == FitClass::TooBig {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         return Err(ErrorReport::new(

@@ -44,7 +44,7 @@ fn committed_types_are_what_rust_says() {
     all.visit::<DeviceProfile>();
     let declarations: Vec<String> = all.found.into_values().collect();
     let text = format!(
-        "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test -p pocketbench-app-core --test typescript\n\n{}",
+        "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\n\n{}",
         declarations.join("\n")
     );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/src/backend/types.ts");

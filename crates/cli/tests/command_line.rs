@@ -292,6 +292,53 @@ fn bad_models_and_settings_have_their_own_codes() {
     assert!(home.runs().is_empty(), "nothing was started");
 }
 
+/// A GGUF file that says it has one tensor of a terabyte. It is sparse: a few hundred bytes on disk.
+fn terabyte_model(home: &Home) -> String {
+    fn text(out: &mut Vec<u8>, text: &str) {
+        out.extend((text.len() as u64).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+    let mut out = b"GGUF".to_vec();
+    out.extend(3_u32.to_le_bytes());
+    out.extend(1_u64.to_le_bytes());
+    let numbers = [
+        ("llama.context_length", 4096_u32),
+        ("llama.block_count", 1),
+        ("llama.embedding_length", 4096),
+        ("llama.feed_forward_length", 4096),
+        ("llama.attention.head_count", 32),
+        ("llama.vocab_size", 32000),
+    ];
+    out.extend((numbers.len() as u64 + 1).to_le_bytes());
+    text(&mut out, "general.architecture");
+    out.extend(8_u32.to_le_bytes());
+    text(&mut out, "llama");
+    for (key, value) in numbers {
+        text(&mut out, key);
+        out.extend(4_u32.to_le_bytes());
+        out.extend(value.to_le_bytes());
+    }
+    let (columns, rows) = (4096_u64, 1_u64 << 26);
+    text(&mut out, "token_embd.weight");
+    out.extend(2_u32.to_le_bytes());
+    out.extend(columns.to_le_bytes());
+    out.extend(rows.to_le_bytes());
+    out.extend(0_u32.to_le_bytes());
+    out.extend(0_u64.to_le_bytes());
+    let path = file(home, "terabyte.gguf", &out);
+    let data = (out.len() as u64).next_multiple_of(32);
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(data + columns * rows * 4).unwrap();
+    path
+}
+
+#[test]
+fn a_model_larger_than_memory_is_refused_before_it_is_read() {
+    let home = Home::new();
+    let (code, said) = home.refused(&["bench", &terabyte_model(&home)]);
+    assert!(said.contains("NOT_ENOUGH_MEMORY") && said.contains("what to do"), "{said}");
+    assert_eq!(code, 4);
+}
+
 #[test]
 fn a_prompt_longer_than_the_context_fails_its_cell_alone() {
     let home = Home::new();

@@ -1,5 +1,5 @@
 // Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run
-// UPDATE_TYPES=1 cargo test -p pocketbench-app-core --test typescript
+// UPDATE_TYPES=1 cargo test --workspace --test typescript
 
 /**
  * What the app tells a front end without being asked.
