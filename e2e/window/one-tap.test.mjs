@@ -96,7 +96,7 @@ async function startRun() {
   return run
 }
 
-test('a killed worker costs its cell, Stop keeps the rest, Resume goes on', { timeout: 25 * MINUTE }, async () => {
+test('a killed worker costs its cell, Stop keeps the rest, Resume goes on', { timeout: 25 * MINUTE }, async (t) => {
   const run = await startRun()
   const failed = async () =>
     (await app.command('result', { runId: run })).tasks
@@ -110,7 +110,7 @@ test('a killed worker costs its cell, Stop keeps the rest, Resume goes on', { ti
   const before = Date.now()
   await app.click('stop')
   await until('the run has stopped', async () => (await job(run)).state === 'cancelled', MINUTE)
-  console.log(`stopped after ${Date.now() - before} ms`)
+  t.diagnostic(`stopped after ${Date.now() - before} ms`)
   const kept = (await app.command('samples', { runId: run })).length
   assert.ok(kept >= 14)
   await app.shot('stopped-desktop')

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Session } from './session.mjs'
 
+const print = (line) => process.stdout.write(`${line}\n`)
 const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 const bootMs = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))[1]) * 1000
 const stat = (pid) => {
@@ -77,7 +78,7 @@ for (let i = 0; i < 6; i++) {
   await session.stop()
 }
 rmSync(home, { recursive: true, force: true })
-console.log(`| process start to the page's first command, median of 5 | ${median(plain).toFixed(0)} ms |`)
-console.log(`| page's own time until it can be used, its commands included | ${median(pages).toFixed(0)} ms |`)
-console.log(`| process start to interactive screen while WebDriver watches | ${median(starts).toFixed(0)} ms |`)
-console.log(`| idle app and its web view, over 20 s | ${idle.toFixed(2)} % of one core |`)
+print(`| process start to the page's first command, median of 5 | ${median(plain).toFixed(0)} ms |`)
+print(`| page's own time until it can be used, its commands included | ${median(pages).toFixed(0)} ms |`)
+print(`| process start to interactive screen while WebDriver watches | ${median(starts).toFixed(0)} ms |`)
+print(`| idle app and its web view, over 20 s | ${idle.toFixed(2)} % of one core |`)

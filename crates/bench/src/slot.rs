@@ -180,8 +180,11 @@ impl Slot {
         Ok((measured, self.read_memory(), machine))
     }
 
+    /// Read when the work is over: the kernel takes its time to walk the pages for the proportional share.
     fn read_memory(&self) -> ProcessMemory {
-        device::process_memory(self.pid()).unwrap_or_default()
+        let pid = self.pid();
+        let memory = device::process_memory(pid).unwrap_or_default();
+        ProcessMemory { pss_bytes: device::process_pss(pid), ..memory }
     }
 
     async fn ask(
