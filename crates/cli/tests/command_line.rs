@@ -2,6 +2,7 @@
 
 use pocketbench_testkit::{gemma3, smollm2};
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -376,4 +377,36 @@ fn device_completions_and_manual_print() {
     assert!(String::from_utf8(home.run(&["device"]).stdout).unwrap().contains("Processor"));
     assert!(String::from_utf8(home.run(&["completions", "bash"]).stdout).unwrap().contains("pocketbench"));
     assert!(String::from_utf8(home.run(&["man"]).stdout).unwrap().contains(".TH"));
+}
+
+/// The layout of a package: `bin/pocketbench` and `lib/pocketbench/*.so`. A build's own folders must not be needed.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_installed_layout_finds_its_libraries() {
+    let home = Home::new();
+    let built = Path::new(env!("CARGO_BIN_EXE_pocketbench")).parent().unwrap();
+    let (bin, lib) = (home.path().join("bin"), home.path().join("lib/pocketbench"));
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::create_dir_all(&lib).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_pocketbench"), bin.join("pocketbench")).unwrap();
+    for entry in std::fs::read_dir(built).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with("lib") && (name.contains(".so.") || name.contains("ggml-cpu")) {
+            std::fs::copy(entry.path(), lib.join(name)).unwrap();
+        }
+    }
+    let mut worker = Command::new(bin.join("pocketbench"))
+        .arg("worker")
+        .env_remove("LD_LIBRARY_PATH")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = worker.stdin.take().unwrap();
+    input.write_all(b"{\"id\":1,\"request\":\"hello\"}\n{\"id\":2,\"request\":\"shutdown\"}\n").unwrap();
+    let output = worker.wait_with_output().unwrap();
+    let first = String::from_utf8(output.stdout).unwrap();
+    let hello: Value =
+        first.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|e| e["id"] == 1).unwrap();
+    assert!(hello["reply"]["cpu_variant"].as_str().unwrap().contains("ggml-cpu"), "{hello}");
 }
