@@ -18,7 +18,7 @@ pub use llama_bench::BenchRecord;
 pub use pocketbench_bench::suites;
 pub use pocketbench_domain as domain;
 pub use pocketbench_worker::Launch;
-pub use report::{figure, render, row_says};
+pub use report::{figure, render, row_says, wire_name};
 pub use runs::{Adjust, NewRun};
 
 use api::{AppInfo, SuiteInfo, TaskInfo};
@@ -93,24 +93,23 @@ impl App {
     pub async fn open(config: Config) -> Result<Self> {
         let store = Store::open(&config.data_folder, Access::Own).await?;
         store.mark_interrupted(now()).await?;
-        Self::with_store(config, store)
+        Ok(Self::with_store(config, store))
     }
 
     /// Opens the data folder for looking only, beside a Pocketbench that measures.
     pub async fn open_read_only(config: Config) -> Result<Self> {
         let store = Store::open(&config.data_folder, Access::ReadOnly).await?;
-        Self::with_store(config, store)
+        Ok(Self::with_store(config, store))
     }
 
-    #[allow(clippy::unnecessary_wraps)]
-    fn with_store(config: Config, store: Store) -> Result<Self> {
-        Ok(Self(Arc::new(Inner {
+    fn with_store(config: Config, store: Store) -> Self {
+        Self(Arc::new(Inner {
             config,
             store,
             jobs: Jobs::default(),
             measuring: Arc::default(),
             models: models::Checks::default(),
-        })))
+        }))
     }
 
     fn store(&self) -> &Store {

@@ -85,8 +85,8 @@ fn csv(result: &RunResult) -> String {
                         entry.model.header.name.clone(),
                         entry.model.header.quantization.clone(),
                         task.task_id.clone(),
-                        name(&task.category),
-                        name(&row.metric),
+                        wire_name(&task.category),
+                        wire_name(&row.metric),
                         row.metric.unit().to_owned(),
                         repetition.to_string(),
                         value.to_string(),
@@ -100,8 +100,9 @@ fn csv(result: &RunResult) -> String {
     out
 }
 
-/// A value's name as it is serialized.
-fn name<T: Serialize>(value: &T) -> String {
+/// A value's name as it is serialized, such as `few_samples`: the one that scripts switch on.
+#[must_use]
+pub fn wire_name<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -250,7 +251,7 @@ fn notes(out: &mut String, result: &RunResult) {
                 ));
             }
             for flag in &cell.flags {
-                lines.push(format!("- {letter}, {}: {}", plain(&task.title), name(&flag.kind).replace('_', " ")));
+                lines.push(format!("- {letter}, {}: {}", plain(&task.title), wire_name(&flag.kind).replace('_', " ")));
             }
         }
     }

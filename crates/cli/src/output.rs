@@ -10,7 +10,7 @@ use pocketbench_app_core::domain::compare::{CellOutcome, RowVerdict, RunResult};
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::format::bytes;
 use pocketbench_app_core::domain::job::Job;
-use pocketbench_app_core::{figure, row_says};
+use pocketbench_app_core::{figure, row_says, wire_name};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
@@ -35,7 +35,7 @@ pub(crate) fn note(line: &str) {
 
 /// What went wrong, its code, and what to do next.
 pub(crate) fn error(report: &ErrorReport) {
-    let code = serde_json::to_value(report.code).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let code = wire_name(&report.code);
     eprintln!("error: {} [{code}]", printable(&report.message));
     if let Some(hint) = &report.hint {
         eprintln!("  what to do: {}", printable(hint));
@@ -139,11 +139,7 @@ fn notes(out: &mut String, cell: &CellOutcome, letter: &str, title: &str) {
     if let Some(failure) = &cell.failure {
         let _ = writeln!(out, "{letter}, {title}: could not be measured: {}", printable(&failure.to_string()));
     }
-    let flags: Vec<String> = cell
-        .flags
-        .iter()
-        .filter_map(|flag| serde_json::to_value(flag.kind).ok()?.as_str().map(|kind| kind.replace('_', " ")))
-        .collect();
+    let flags: Vec<String> = cell.flags.iter().map(|flag| wire_name(&flag.kind).replace('_', " ")).collect();
     if !flags.is_empty() {
         let _ = writeln!(out, "{letter}, {title}: {}", flags.join(", "));
     }
@@ -160,14 +156,12 @@ pub(crate) fn runs(runs: &[RunSummary]) {
         ["Run", "Started", "Models", "Suite", "State", "Cells"].map(|h| Cell::new(h).add_attribute(Attribute::Bold)),
     );
     for run in runs {
-        let state =
-            serde_json::to_value(run.state).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
         list.add_row([
             crate::commands::short(run.id),
             run.started_at.format("%Y-%m-%d %H:%M").to_string(),
             printable(&run.models.join(" / ")),
             printable(&run.suite),
-            state,
+            wire_name(&run.state),
             format!("{}/{}", run.cells_finished, run.cells_total),
         ]);
     }
