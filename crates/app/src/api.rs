@@ -2,11 +2,13 @@
 //! contains is generated as TypeScript into `ui/src/backend/types.ts` by a test.
 
 use chrono::{DateTime, Utc};
+use pocketbench_domain::catalogue::{CatalogueModel, ModelSource};
 use pocketbench_domain::error::ErrorReport;
-use pocketbench_domain::fit::Fit;
+use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
-use pocketbench_domain::model::ModelRef;
+use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::run::RunId;
+use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -31,14 +33,225 @@ pub struct ModelEntry {
     pub path: String,
     /// File name.
     pub file_name: String,
-    /// Size of the file.
+    /// Size of the file; of a split model, of all its parts.
     pub file_bytes: u64,
+    /// Used where it lies, outside the models folder.
+    pub reference: bool,
+    /// Name for people, from the catalogue or the header, without the quantization.
+    pub title: Option<String>,
+    /// The catalogue's id of it.
+    pub catalogue_id: Option<String>,
+    /// Where it was fetched from.
+    pub source: Option<ModelSource>,
+    /// Runs that used it.
+    pub runs: u32,
+    /// When a run last used it.
+    pub last_used_at: Option<DateTime<Utc>>,
     /// Who it is, once it was read and hashed.
     pub model: Option<ModelRef>,
     /// Whether it fits this device now, at the context of the quick suite.
     pub fit: Option<Fit>,
     /// Why it cannot be used.
     pub problem: Option<ErrorReport>,
+}
+
+/// A model that can be fetched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct CatalogueEntry {
+    /// What it is.
+    pub model: CatalogueModel,
+    /// Added by the person, not part of the catalogue.
+    pub added: bool,
+    /// Its files, in the order of `model.files`.
+    pub files: Vec<FileState>,
+    /// Place in `files` of the one that suits this device: the best quantization that fits, else the smallest.
+    pub recommended: Option<u32>,
+    /// One of the two models that a newcomer is offered on this device.
+    pub suggested: bool,
+    /// The person has accepted its licence, or need not.
+    pub license_accepted: bool,
+}
+
+/// How a file of the catalogue stands on this device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct FileState {
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// Size of all its parts, from the catalogue or learnt from the host.
+    pub bytes: Option<u64>,
+    /// SHA-256, from the catalogue, the host or the first verified download.
+    pub sha256: Option<String>,
+    /// Whether it will fit, from what the catalogue knows, at the context of the quick suite. `None`: not known before its
+    /// header is read.
+    pub fit: Option<Fit>,
+    /// Speed to expect.
+    pub speed: Option<SpeedForecast>,
+    /// Path on this machine, once it is here.
+    pub installed: Option<String>,
+    /// The job that fetches it or did last.
+    pub job_id: Option<JobId>,
+    /// Bytes of an unfinished download.
+    pub partial_bytes: Option<u64>,
+}
+
+/// Decode speed to expect, from the memory bandwidth of this device and the bytes that one token reads.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+pub struct SpeedForecast {
+    /// Tokens a second that are likely.
+    pub tokens_per_s: f64,
+    /// Lower end of what is likely.
+    pub low: f64,
+    /// Upper end: what the memory allows at best.
+    pub high: f64,
+    /// Bytes read for one token.
+    pub bytes_per_token: u64,
+    /// Memory bandwidth of this device, bytes a second.
+    pub bandwidth: f64,
+    /// Runs on this device that the share of the bandwidth is taken from; 0: a usual share is assumed.
+    pub runs: u32,
+}
+
+/// Whether and how a model fits this device: its header, at several contexts and KV types.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct FitReport {
+    /// What its header says.
+    pub header: ModelHeader,
+    /// Size of all its parts.
+    pub file_bytes: u64,
+    /// Bytes fetched for the header; 0 for a file that is here.
+    pub fetched_bytes: u64,
+    /// One row a context, each with one fit a KV type, in the order of `kv_types`.
+    pub rows: Vec<FitRow>,
+    /// The KV types of the rows.
+    pub kv_types: Vec<KvType>,
+    /// What would make it fit, where it does not with room to spare.
+    pub advice: Vec<FitAdvice>,
+    /// Speed to expect.
+    pub speed: Option<SpeedForecast>,
+    /// Free space where models are kept.
+    pub storage_free_bytes: Option<u64>,
+    /// The largest footprint that ever worked on this device.
+    pub largest_worked_bytes: Option<u64>,
+    /// The smallest footprint that ever failed for want of memory on this device.
+    pub smallest_failed_bytes: Option<u64>,
+}
+
+/// One context length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct FitRow {
+    /// Context in tokens.
+    pub n_ctx: u32,
+    /// One a KV type.
+    pub fits: Vec<Fit>,
+}
+
+/// What to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DownloadRequest {
+    /// From where.
+    pub source: ModelSource,
+    /// The person accepts the licence.
+    pub accept_license: bool,
+}
+
+/// How to take in a file that is on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportMode {
+    /// Use it where it lies.
+    Reference,
+    /// Copy it into the models folder.
+    Copy,
+}
+
+/// A model of another tool on this machine, usable where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct FoundModel {
+    /// Whose it is, such as `Ollama`.
+    pub tool: String,
+    /// Its name there.
+    pub name: String,
+    /// The file.
+    pub path: String,
+    /// Size of all its parts.
+    pub file_bytes: u64,
+    /// Already in the library.
+    pub added: bool,
+}
+
+/// What is lost when a model is deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct DeletePreview {
+    /// The entry.
+    pub path: String,
+    /// Files that will be deleted; none for a reference, which is only forgotten.
+    pub files: Vec<String>,
+    /// Space that this frees.
+    pub freed_bytes: u64,
+    /// Runs that used it. They stay, and can be read, but not be resumed.
+    pub runs: Vec<RunSummary>,
+    /// Whether it can be fetched again, and from where.
+    pub source: Option<ModelSource>,
+}
+
+/// An unfinished download on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct PartialDownload {
+    /// Name that the file will have.
+    pub file_name: String,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// All its bytes, where known.
+    pub total_bytes: Option<u64>,
+    /// The job that made it, where it is still known.
+    pub job_id: Option<JobId>,
+}
+
+/// What the models take up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct StorageUse {
+    /// The models folder.
+    pub folder: String,
+    /// Bytes of models in it.
+    pub models_bytes: u64,
+    /// Unfinished downloads.
+    pub partials: Vec<PartialDownload>,
+    /// Free space there.
+    pub free_bytes: Option<u64>,
+}
+
+/// How downloads are done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct DownloadSettings {
+    /// Only over Wi-Fi or a cable.
+    pub wifi_only: bool,
+    /// Downloads at once; the others wait.
+    pub at_once: u32,
+    /// Connections a download, where the host allows ranges.
+    pub connections: u32,
+    /// Base address of a mirror of the hub, tried first.
+    pub mirror: Option<String>,
+    /// Proxy, such as `http://proxy.example:3128`; otherwise the system's.
+    pub proxy: Option<String>,
+}
+
+impl Default for DownloadSettings {
+    fn default() -> Self {
+        Self { wifi_only: false, at_once: 2, connections: 4, mirror: None, proxy: None }
+    }
+}
+
+/// Where the hub's token is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// There is none.
+    None,
+    /// In the system's key store.
+    KeyStore,
+    /// In an encrypted file of this account, because the system has no key store that can be used.
+    EncryptedFile,
 }
 
 /// A suite that can be picked.

@@ -20,8 +20,8 @@ pub(crate) fn weight(task: &Task) -> f64 {
         Work::Load { .. } => 30.0,
         Work::Generate(request) => f64::from(request.limits.max_tokens) + 60.0 * PROMPT_TOKEN_SHARE,
         Work::Batch(request) => {
-            request.prompts.len() as f64
-                * (f64::from(request.limits.max_tokens) * BATCH_SHARE + 40.0 * PROMPT_TOKEN_SHARE)
+            let share = BATCH_SHARE + if request.in_turn { 1.0 } else { 0.0 };
+            request.prompts.len() as f64 * (f64::from(request.limits.max_tokens) * share + 40.0 * PROMPT_TOKEN_SHARE)
         }
         Work::Synthetic(request) => {
             f64::from(request.n_gen) + f64::from(request.n_prompt + request.n_depth) * PROMPT_TOKEN_SHARE

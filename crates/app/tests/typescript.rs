@@ -33,6 +33,15 @@ fn committed_types_are_what_rust_says() {
     let mut all = Declarations { config: &config, found: BTreeMap::new() };
     all.visit::<api::AppInfo>();
     all.visit::<api::ModelEntry>();
+    all.visit::<api::CatalogueEntry>();
+    all.visit::<api::FitReport>();
+    all.visit::<api::DownloadRequest>();
+    all.visit::<api::ImportMode>();
+    all.visit::<api::FoundModel>();
+    all.visit::<api::DeletePreview>();
+    all.visit::<api::StorageUse>();
+    all.visit::<api::DownloadSettings>();
+    all.visit::<api::TokenState>();
     all.visit::<api::SuiteInfo>();
     all.visit::<api::RunRequest>();
     all.visit::<api::Estimate>();

@@ -207,6 +207,8 @@ impl Slot {
             Work::Batch(request) => {
                 let mut request = request.clone();
                 request.limits.max_tokens = cap(request.limits.max_tokens);
+                // A warm-up is for the caches; once is enough for them.
+                request.in_turn &= max_tokens.is_none();
                 worker.generate_batch(request, cancel, on_event).await.map(Measured::Batch)
             }
             Work::Synthetic(request) => worker.synthetic(*request, cancel).await.map(Measured::Synthetic),

@@ -286,7 +286,11 @@ impl<'a> Stored<'a> {
             title: task.title.clone(),
             category: task.category,
             headline: metrics[0],
-            rows: metrics.iter().map(|metric| row(*metric, &sides, options, bootstrap)).collect(),
+            rows: metrics
+                .iter()
+                .map(|metric| row(*metric, &sides, options, bootstrap))
+                .filter(|row| !row.metric.is_optional() || row.values.iter().any(|values| !values.is_empty()))
+                .collect(),
             cells: sides.into_iter().map(|side| side.outcome).collect(),
         }
     }

@@ -51,6 +51,52 @@ pub enum ErrorCode {
     DatabaseCorrupt,
     /// Another Pocketbench holds the data folder.
     AlreadyRunning,
+    /// A file cannot be deleted or replaced while a run uses it.
+    ModelInUse,
+    /// The licence must be accepted before the model is downloaded.
+    LicenseNotAccepted,
+    /// No way to the host: no network, no such name, nobody answers.
+    NetworkUnavailable,
+    /// Downloads wait for Wi-Fi, and this is none.
+    NetworkMetered,
+    /// The host's certificate or its encryption cannot be trusted.
+    TlsFailed,
+    /// The address is none that can be downloaded from.
+    UrlInvalid,
+    /// The host wants a token, or refuses the one it got (401, or 403 of a gated repository without token).
+    DownloadTokenRequired,
+    /// The host knows who asks and refuses (403): the licence is not accepted there, or the token may not read.
+    DownloadForbidden,
+    /// The host has no such file (404, 410).
+    DownloadNotFound,
+    /// Too many requests (429), also after waiting as asked.
+    DownloadRateLimited,
+    /// The host fails (5xx), also after trying again.
+    DownloadServerError,
+    /// The host leads in circles or nowhere.
+    DownloadRedirectLoop,
+    /// Nothing came for too long, also after trying again.
+    DownloadStalled,
+    /// The host ignores or botches ranges: a 200 for a range that was needed, a wrong `Content-Range`, other bytes, a 416.
+    DownloadRangeInvalid,
+    /// The file changed on the host between two requests.
+    DownloadChanged,
+    /// The file is longer or shorter than the host said.
+    DownloadLengthMismatch,
+    /// The file's SHA-256 is not the one expected.
+    DownloadChecksumMismatch,
+    /// A web page or another text came in place of the file.
+    DownloadNotAModel,
+    /// The repository holds no GGUF file.
+    RepositoryWithoutGguf,
+    /// A file name from outside that would leave the models folder.
+    FileNameUnsafe,
+    /// The catalogue breaks its schema.
+    CatalogueInvalid,
+    /// The catalogue from the network is not signed by who may sign it, or not the one that was pinned.
+    CatalogueUntrusted,
+    /// The system's key store cannot be used.
+    KeyStoreUnavailable,
     /// A suite file breaks its schema.
     SuiteInvalid,
     /// What was asked for makes no sense as given.

@@ -1,7 +1,7 @@
 //! Does a model fit into the memory that is available? Computed from the GGUF header alone.
 
 use crate::model::ModelHeader;
-use crate::settings::{EngineSettings, FlashAttention};
+use crate::settings::{EngineSettings, FlashAttention, KvType};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -20,8 +20,10 @@ pub enum FitClass {
 /// Predicted memory of a loaded model, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Fit {
-    /// Weights.
+    /// Weights, as they lie in the file.
     pub weights_bytes: u64,
+    /// Second copy of those weights that the CPU backend repacks into a layout of its own.
+    pub repacked_bytes: u64,
     /// KV cache at the context asked for.
     pub kv_bytes: u64,
     /// Compute buffers.
@@ -30,10 +32,49 @@ pub struct Fit {
     pub baseline_bytes: u64,
     /// Sum of the above.
     pub predicted_bytes: u64,
+    /// The part of it that is mapped from the file: the system may drop such pages and read them again.
+    pub file_backed_bytes: u64,
+    /// The part of it that belongs to no file and must stay in memory.
+    pub anonymous_bytes: u64,
     /// Memory that was available.
     pub available_bytes: u64,
     /// What that means.
     pub class: FitClass,
+}
+
+/// What to change so that a model fits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FitAdvice {
+    /// A shorter context, in tokens.
+    ShorterContext {
+        /// Longest one that fits.
+        n_ctx: u32,
+    },
+    /// A KV cache in fewer bits.
+    SmallerKv {
+        /// Its number format.
+        kv_type: KvType,
+        /// Context that then fits.
+        n_ctx: u32,
+    },
+    /// No second copy of the weights in the CPU's own layout: less memory, slower prefill.
+    NoRepacking {
+        /// Memory that this saves.
+        saved_bytes: u64,
+    },
+    /// Closing other programs.
+    FreeMemory {
+        /// How much is missing.
+        missing_bytes: u64,
+    },
+    /// A smaller file of the same model.
+    SmallerFile {
+        /// Its quantization.
+        quantization: String,
+        /// Its size.
+        bytes: u64,
+    },
 }
 
 /// Share of the available memory up to which a model fits with room to spare, in percent.
@@ -86,10 +127,13 @@ impl Fit {
         let predicted_bytes = sum(&[weights_bytes, kv_bytes, compute_bytes, baseline_bytes]);
         Self {
             weights_bytes,
+            repacked_bytes: 0,
             kv_bytes,
             compute_bytes,
             baseline_bytes,
             predicted_bytes,
+            file_backed_bytes: if settings.use_mmap { weights_bytes } else { 0 },
+            anonymous_bytes: predicted_bytes - if settings.use_mmap { weights_bytes } else { 0 },
             available_bytes: available,
             class: FitClass::of(predicted_bytes, available),
         }

@@ -109,6 +109,9 @@ pub struct BatchRequest {
     pub sampling: Sampling,
     /// When each sequence stops.
     pub limits: Limits,
+    /// Then do the same prompts one after another, so that the gain is known.
+    #[serde(default)]
+    pub in_turn: bool,
 }
 
 /// llama-bench's work: prefill and decode of random tokens.
@@ -164,6 +167,10 @@ pub struct Generation {
     pub reused_tokens: u32,
     /// Tokens generated, the end-of-generation token not counted.
     pub generated_tokens: u32,
+    /// Tokens of the reasoning section that the answer begins with, its markers included; 0 where there is none or it did
+    /// not end.
+    #[serde(default)]
+    pub reasoning_tokens: u32,
     /// Why it ended.
     pub stop: StopReason,
     /// How messages became text.
@@ -204,6 +211,18 @@ pub struct BatchGeneration {
     pub wall_ns: u64,
     /// Prefill of all prompts.
     pub prefill_ns: u64,
+    /// The same prompts one after another, where that was asked for.
+    #[serde(default)]
+    pub in_turn: Option<InTurn>,
+}
+
+/// The prompts of a batch, one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct InTurn {
+    /// From the first prompt as text to the last token of the last answer.
+    pub wall_ns: u64,
+    /// Tokens generated for all of them.
+    pub generated_tokens: u64,
 }
 
 /// Time of one repetition of llama-bench's work.

@@ -17,8 +17,12 @@ id! {
 pub enum JobKind {
     /// Measure a run.
     Run,
-    /// Hash and check a model file that was added.
+    /// Hash and check a model file that is here.
     Verify,
+    /// Fetch a model from a host.
+    Download,
+    /// Copy a model into the models folder.
+    Import,
 }
 
 /// Where a job stands.
@@ -45,7 +49,7 @@ impl JobState {
     /// Whether *Resume* makes sense.
     #[must_use]
     pub fn can_resume(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Interrupted | Self::Failed)
+        matches!(self, Self::Cancelled | Self::Interrupted | Self::Failed | Self::Paused)
     }
     /// Whether it still works or will.
     #[must_use]

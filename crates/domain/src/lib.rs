@@ -4,6 +4,7 @@
 //! uses nothing of ours. Times are nanoseconds or milliseconds as the field name says, sizes are bytes, rates are tokens
 //! per second.
 
+pub mod catalogue;
 pub mod compare;
 pub mod device;
 pub mod error;

@@ -12,6 +12,8 @@ use ts_rs::TS;
 pub enum Metric {
     /// From the prompt as text to the first sampled token.
     TtftMs,
+    /// To the first token after the reasoning section, for models that think first.
+    TtfoMs,
     /// (generated − 1) ÷ (time of last − time of first token).
     DecodeTps,
     /// Prompt tokens evaluated ÷ prefill time.
@@ -24,6 +26,10 @@ pub enum Metric {
     BatchTps,
     /// Wall time of a batch.
     BatchMs,
+    /// All generated tokens of the batch's prompts, one prompt after another, ÷ wall time.
+    InTurnTps,
+    /// Wall time of the batch's prompts, one after another.
+    InTurnMs,
     /// From the load request to a context that can decode.
     LoadMs,
     /// From process spawn to the first generated token.
@@ -45,14 +51,17 @@ pub enum Direction {
 
 impl Metric {
     /// Every figure.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::TtftMs,
+        Self::TtfoMs,
         Self::DecodeTps,
         Self::PrefillTps,
         Self::ItlMs,
         Self::E2eMs,
         Self::BatchTps,
         Self::BatchMs,
+        Self::InTurnTps,
+        Self::InTurnMs,
         Self::LoadMs,
         Self::FirstTokenMs,
         Self::SyntheticTps,
@@ -63,11 +72,15 @@ impl Metric {
     #[must_use]
     pub fn direction(self) -> Direction {
         match self {
-            Self::DecodeTps | Self::PrefillTps | Self::BatchTps | Self::SyntheticTps => Direction::HigherIsBetter,
+            Self::DecodeTps | Self::PrefillTps | Self::BatchTps | Self::InTurnTps | Self::SyntheticTps => {
+                Direction::HigherIsBetter
+            }
             Self::TtftMs
+            | Self::TtfoMs
             | Self::ItlMs
             | Self::E2eMs
             | Self::BatchMs
+            | Self::InTurnMs
             | Self::LoadMs
             | Self::FirstTokenMs
             | Self::PeakRssBytes => Direction::LowerIsBetter,
@@ -78,8 +91,15 @@ impl Metric {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::DecodeTps | Self::PrefillTps | Self::BatchTps | Self::SyntheticTps => "tok/s",
-            Self::TtftMs | Self::ItlMs | Self::E2eMs | Self::BatchMs | Self::LoadMs | Self::FirstTokenMs => "ms",
+            Self::DecodeTps | Self::PrefillTps | Self::BatchTps | Self::InTurnTps | Self::SyntheticTps => "tok/s",
+            Self::TtftMs
+            | Self::TtfoMs
+            | Self::ItlMs
+            | Self::E2eMs
+            | Self::BatchMs
+            | Self::InTurnMs
+            | Self::LoadMs
+            | Self::FirstTokenMs => "ms",
             Self::PeakRssBytes => "B",
         }
     }
@@ -89,12 +109,15 @@ impl Metric {
     pub fn label(self) -> &'static str {
         match self {
             Self::TtftMs => "Time to first token",
+            Self::TtfoMs => "Time to first token after reasoning",
             Self::DecodeTps => "Decode",
             Self::PrefillTps => "Prefill",
             Self::ItlMs => "Inter-token latency (median)",
             Self::E2eMs => "Whole answer",
             Self::BatchTps => "Batch throughput",
             Self::BatchMs => "Whole batch",
+            Self::InTurnTps => "Same prompts in turn, throughput",
+            Self::InTurnMs => "Same prompts in turn",
             Self::LoadMs => "Load",
             Self::FirstTokenMs => "Start to first token",
             Self::SyntheticTps => "Synthetic",
@@ -107,18 +130,31 @@ impl Metric {
     pub fn for_work(work: &Work) -> &'static [Self] {
         match work {
             Work::Load { .. } => &[Self::FirstTokenMs, Self::LoadMs, Self::PeakRssBytes],
-            Work::Generate(_) => {
-                &[Self::DecodeTps, Self::TtftMs, Self::PrefillTps, Self::ItlMs, Self::E2eMs, Self::PeakRssBytes]
-            }
-            Work::Batch(_) => &[Self::BatchTps, Self::BatchMs, Self::PeakRssBytes],
+            Work::Generate(_) => &[
+                Self::DecodeTps,
+                Self::TtftMs,
+                Self::TtfoMs,
+                Self::PrefillTps,
+                Self::ItlMs,
+                Self::E2eMs,
+                Self::PeakRssBytes,
+            ],
+            Work::Batch(_) => &[Self::BatchTps, Self::BatchMs, Self::InTurnTps, Self::InTurnMs, Self::PeakRssBytes],
             Work::Synthetic(_) => &[Self::SyntheticTps, Self::PeakRssBytes],
         }
+    }
+
+    /// Whether samples of its work may lack the figure by nature: not every model thinks first, and not every batch is
+    /// repeated in turn. Where no side has it there is nothing to say about it.
+    #[must_use]
+    pub fn is_optional(self) -> bool {
+        matches!(self, Self::TtfoMs | Self::InTurnTps | Self::InTurnMs)
     }
 
     /// Whether the figure grows with the length of the answer, so that it compares only between answers of one length.
     #[must_use]
     pub fn depends_on_answer_length(self) -> bool {
-        matches!(self, Self::E2eMs | Self::BatchMs)
+        matches!(self, Self::E2eMs | Self::BatchMs | Self::InTurnMs | Self::TtfoMs)
     }
 
     /// The figure of one sample, unrounded: finite and above zero, or absent where the sample does not have it (another
@@ -128,6 +164,9 @@ impl Metric {
         let value = match (self, &sample.measured) {
             (Self::PeakRssBytes, _) => sample.memory.peak_rss_bytes? as f64,
             (Self::TtftMs, Measured::Generation(g)) => ms(*g.token_at_ns.first()?),
+            (Self::TtfoMs, Measured::Generation(g)) if g.reasoning_tokens > 0 => {
+                ms(*g.token_at_ns.get(g.reasoning_tokens as usize)?)
+            }
             (Self::DecodeTps, Measured::Generation(g)) => {
                 let (first, last) = (g.token_at_ns.first()?, g.token_at_ns.last()?);
                 per_second(g.token_at_ns.len() as u64 - 1, last.checked_sub(*first)?)
@@ -145,6 +184,11 @@ impl Metric {
                 per_second(b.sequences.iter().map(|s| u64::from(s.generated_tokens)).sum(), b.wall_ns)
             }
             (Self::BatchMs, Measured::Batch(b)) => ms(b.wall_ns),
+            (Self::InTurnTps, Measured::Batch(b)) => {
+                let in_turn = b.in_turn?;
+                per_second(in_turn.generated_tokens, in_turn.wall_ns)
+            }
+            (Self::InTurnMs, Measured::Batch(b)) => ms(b.in_turn?.wall_ns),
             (Self::LoadMs, Measured::Load(l)) => ms(l.load_ns),
             (Self::FirstTokenMs, Measured::Load(l)) => ms(l.first_token_ns),
             (Self::SyntheticTps, Measured::Synthetic(s)) => {

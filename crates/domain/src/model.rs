@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// The parts of a GGUF header that decide memory and behaviour. Read by `hub`, from the header alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+/// The parts of a GGUF header that decide memory and behaviour. Read by `hub`, from the header alone. Fields that came
+/// later have defaults, so that stored headers stay readable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ModelHeader {
     /// `general.architecture`, such as `llama`.
     pub architecture: String,
@@ -38,6 +39,38 @@ pub struct ModelHeader {
     pub n_vocab: u32,
     /// Whether `tokenizer.chat_template` is present.
     pub has_chat_template: bool,
+    /// Files that the model is split over; 1 for an ordinary one, 0 in records made before this was read.
+    #[serde(default)]
+    pub parts: u32,
+    /// Bytes of tensors by number format, largest first. Empty where not known.
+    #[serde(default)]
+    pub tensor_types: Vec<TensorTypeBytes>,
+    /// Bytes of the token embeddings, of which one row is read a token; 0 where not known.
+    #[serde(default)]
+    pub embedding_bytes: u64,
+    /// Whether the embeddings are also the output matrix, which is read whole for each token.
+    #[serde(default)]
+    pub tied_embeddings: bool,
+    /// Experts of a mixture; 0 for a dense model.
+    #[serde(default)]
+    pub n_expert: u32,
+    /// Experts that work on one token.
+    #[serde(default)]
+    pub n_expert_used: u32,
+    /// Bytes of all experts together.
+    #[serde(default)]
+    pub expert_bytes: u64,
+}
+
+/// Tensors of one number format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TensorTypeBytes {
+    /// The format, such as `Q4_K`.
+    pub name: String,
+    /// Bytes of all its tensors.
+    pub bytes: u64,
+    /// Bytes of those that are matrices of a layer or the output matrix: what a CPU may repack into a layout of its own.
+    pub matrix_bytes: u64,
 }
 
 /// A model file and who it is. The hash is its identity; the path is only where it lies today.

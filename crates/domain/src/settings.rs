@@ -78,6 +78,14 @@ pub struct EngineSettings {
     pub use_mmap: bool,
     /// Layers put on a GPU where there is one.
     pub n_gpu_layers: u32,
+    /// Let the CPU backend keep a second copy of the weights in a layout of its own: faster prefill, more memory.
+    #[serde(default = "yes")]
+    pub repack: bool,
+}
+
+/// What llama.cpp did before there was a choice.
+fn yes() -> bool {
+    true
 }
 
 impl EngineSettings {
@@ -96,6 +104,7 @@ impl EngineSettings {
             flash_attention: FlashAttention::Auto,
             use_mmap: true,
             n_gpu_layers: 0,
+            repack: true,
         }
     }
 }

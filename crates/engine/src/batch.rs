@@ -4,7 +4,7 @@ use crate::ffi::Token;
 use crate::generate::{Picker, count};
 use crate::text::TextStream;
 use crate::{EngineError, LoadedModel, decode_error, nanos};
-use pocketbench_domain::generate::{BatchGeneration, BatchRequest, BatchSequence, StopReason};
+use pocketbench_domain::generate::{BatchGeneration, BatchRequest, BatchSequence, GenerateRequest, InTurn, StopReason};
 use std::time::Instant;
 
 struct Sequence {
@@ -113,7 +113,29 @@ impl LoadedModel {
                 stop: s.stop.unwrap_or(StopReason::Cancelled),
             })
             .collect();
-        Ok(BatchGeneration { sequences, wall_ns, prefill_ns })
+        let in_turn = if request.in_turn { Some(self.in_turn(request)?) } else { None };
+        Ok(BatchGeneration { sequences, wall_ns, prefill_ns, in_turn })
+    }
+
+    /// The prompts of a batch one after another, each from an empty KV cache. Nobody hears these tokens: the answers are
+    /// those of the batch, and what is asked is how long they take.
+    fn in_turn(&mut self, request: &BatchRequest) -> Result<InTurn, EngineError> {
+        let start = Instant::now();
+        let mut generated_tokens = 0;
+        for prompt in &request.prompts {
+            let one = GenerateRequest {
+                prompt: prompt.clone(),
+                sampling: request.sampling.clone(),
+                limits: request.limits.clone(),
+                reuse_prefix: false,
+            };
+            let answer = self.generate(&one, |_, _| ())?;
+            if answer.stop == StopReason::Cancelled {
+                return Err(EngineError::Cancelled);
+            }
+            generated_tokens += u64::from(answer.generated_tokens);
+        }
+        Ok(InTurn { wall_ns: nanos(start), generated_tokens })
     }
 
     /// Evaluates all prompts, as many tokens at once as the batch holds, and picks each sequence's first token.

@@ -1,7 +1,7 @@
 //! One prompt, one answer.
 
 use crate::ffi::{Context, Sampler, Token};
-use crate::text::TextStream;
+use crate::text::{Reasoning, TextStream};
 use crate::{EngineError, LoadedModel, decode_error, nanos};
 use pocketbench_domain::generate::{GenerateRequest, Generation, Limits, Sampling, StopReason};
 use std::time::Instant;
@@ -103,6 +103,7 @@ impl LoadedModel {
         let capacity = request.limits.max_tokens.min(self.context.n_ctx()) as usize;
         let mut token_at_ns = Vec::with_capacity(capacity);
         let mut stream = TextStream::new(&request.limits.stop);
+        let mut reasoning = Reasoning::new(&text);
         let mut piece = Vec::with_capacity(64);
         let stop = loop {
             if self.context.model.is_end(token) {
@@ -111,6 +112,7 @@ impl LoadedModel {
             token_at_ns.push(at);
             piece.clear();
             self.context.model.push_piece(token, &mut piece);
+            reasoning.push(&piece, token_at_ns.len());
             on_token(stream.push(&piece), at);
             if stream.stopped() {
                 break StopReason::StopText;
@@ -145,6 +147,7 @@ impl LoadedModel {
             prompt_tokens: count(tokens.len()),
             reused_tokens: count(reused),
             generated_tokens: count(token_at_ns.len()),
+            reasoning_tokens: count(reasoning.tokens()),
             stop,
             template,
             template_ns,

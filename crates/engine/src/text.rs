@@ -103,9 +103,111 @@ impl TextStream {
     }
 }
 
+/// Markers around what a model thinks before it answers: those of `DeepSeek`, Qwen, `SmolLM` and `MiMo`; of Mistral's
+/// reasoning models; of Granite; of Seed.
+const REASONING: [(&str, &str); 5] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+];
+
+/// Finds the end of the section in which a model thinks, if its answer begins with one.
+#[derive(Debug)]
+pub(crate) struct Reasoning {
+    state: Section,
+    /// What was said and may still hold (a beginning of) the marker looked for.
+    tail: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    /// Nothing but white space was said.
+    NotBegun,
+    /// Thinking, until this marker.
+    Inside(&'static str),
+    /// The marker ended with this token; what follows may be white space.
+    Closing(usize),
+    /// Over, with this many tokens; 0 if there never was one.
+    Over(usize),
+}
+
+impl Reasoning {
+    /// Some templates open the section themselves: then the prompt ends with its marker.
+    pub(crate) fn new(prompt: &str) -> Self {
+        let opened = REASONING.iter().find(|(open, _)| prompt.trim_end().ends_with(open));
+        let state = opened.map_or(Section::NotBegun, |(_, close)| Section::Inside(close));
+        Self { state, tail: Vec::new() }
+    }
+
+    /// Takes the bytes of the token that makes it `count` tokens in all.
+    pub(crate) fn push(&mut self, bytes: &[u8], count: usize) {
+        match self.state {
+            Section::Over(_) => return,
+            Section::Closing(_) if bytes.trim_ascii().is_empty() => {
+                self.state = Section::Closing(count);
+                return;
+            }
+            Section::Closing(tokens) => {
+                self.state = Section::Over(tokens);
+                return;
+            }
+            Section::NotBegun | Section::Inside(_) => self.tail.extend_from_slice(bytes),
+        }
+        if self.state == Section::NotBegun {
+            let said = self.tail.trim_ascii_start();
+            if let Some((open, close)) = REASONING.iter().find(|(open, _)| said.starts_with(open.as_bytes())) {
+                self.tail.drain(..self.tail.len() - said.len() + open.len());
+                self.state = Section::Inside(close);
+            } else if !REASONING.iter().any(|(open, _)| open.as_bytes().starts_with(said)) {
+                self.state = Section::Over(0);
+            }
+        }
+        if let Section::Inside(close) = self.state {
+            let close = close.as_bytes();
+            if self.tail.windows(close.len()).any(|window| window == close) {
+                self.state = Section::Closing(count);
+            } else {
+                let keep = self.tail.len().min(close.len() - 1);
+                self.tail.drain(..self.tail.len() - keep);
+            }
+        }
+    }
+
+    /// Tokens before the answer proper; 0 if there was no section, or it did not end, or nothing came after it.
+    pub(crate) fn tokens(&self) -> usize {
+        if let Section::Over(tokens) = self.state { tokens } else { 0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reasoning(prompt: &str, pieces: &[&str]) -> usize {
+        let mut section = Reasoning::new(prompt);
+        for (i, piece) in pieces.iter().enumerate() {
+            section.push(piece.as_bytes(), i + 1);
+        }
+        section.tokens()
+    }
+
+    #[test]
+    fn reasoning_ends_with_its_marker_and_the_white_space_after_it() {
+        assert_eq!(reasoning("", &["<think>", "Hm", ".</", "think>", "\n\n", "Yes"]), 5);
+        assert_eq!(reasoning("", &["\n", "<th", "ink>\n", "a</think>b", "c"]), 4);
+        assert_eq!(reasoning("<|assistant|><think>\n", &["So", "</think>", "Yes"]), 2, "opened by the template");
+        assert_eq!(reasoning("", &["[THINK]", "x", "[/THINK]", "Yes"]), 3);
+    }
+
+    #[test]
+    fn an_answer_without_a_section_or_without_its_end_has_no_reasoning_tokens() {
+        assert_eq!(reasoning("", &["Yes", " <think>", "x</think>", "b"]), 0);
+        assert_eq!(reasoning("", &["<think>", "for", "ever"]), 0);
+        assert_eq!(reasoning("", &["<think>", "x</think>", "\n"]), 0, "nothing came after it");
+        assert_eq!(reasoning("", &["<b>", "x</think>", "y"]), 0);
+    }
 
     fn stream(stops: &[&str], pieces: &[&[u8]]) -> (Vec<String>, bool, String) {
         let stops: Vec<String> = stops.iter().map(ToString::to_string).collect();

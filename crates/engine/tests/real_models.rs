@@ -128,11 +128,14 @@ fn a_batch_decodes_each_prompt_as_alone() {
         prompts: prompts.iter().map(|p| chat(p)).collect(),
         sampling: Sampling::default(),
         limits: Limits { max_tokens: 12, stop: Vec::new(), ignore_eos: false },
+        in_turn: true,
     };
     let mut heard = vec![0; prompts.len()];
     let batch = model.generate_batch(&request, |sequence, _, _| heard[sequence] += 1).unwrap();
+    let mut alone_tokens = 0;
     for ((sequence, prompt), heard) in batch.sequences.iter().zip(prompts).zip(heard) {
         let alone = model.generate(&ask(chat(prompt), 12), |_, _| ()).unwrap();
+        alone_tokens += u64::from(alone.generated_tokens);
         assert_eq!(sequence.generated_tokens, heard);
         assert_eq!(sequence.prompt_tokens, alone.prompt_tokens);
         // Batched arithmetic may differ in the last bit, so later words may; the first ones do not.
@@ -140,6 +143,9 @@ fn a_batch_decodes_each_prompt_as_alone() {
         assert_eq!(first_word(&sequence.text), first_word(&alone.text));
     }
     assert!(batch.prefill_ns < batch.wall_ns);
+    let in_turn = batch.in_turn.unwrap();
+    assert_eq!(in_turn.generated_tokens, alone_tokens);
+    assert!(in_turn.wall_ns > 0);
 }
 
 #[test]

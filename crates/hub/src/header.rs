@@ -235,5 +235,7 @@ fn describe(gguf: &Gguf, stem: &str) -> Result<ModelHeader, GgufError> {
             Some(Value::LongString(_)) => true,
             Some(_) => return Err(corrupt("its chat template is no text".into())),
         },
+        parts: 1,
+        ..ModelHeader::default()
     })
 }

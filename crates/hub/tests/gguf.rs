@@ -47,6 +47,7 @@ fn a_good_file_is_described() {
         sliding_window: None,
         n_vocab: 3,
         has_chat_template: true,
+        ..ModelHeader::default()
     };
     assert_eq!(read(&Gguf::tiny().bytes()).unwrap(), expected);
     let version_2 = Gguf { version: 2, ..Gguf::tiny() };

@@ -54,7 +54,7 @@ fn elapsed_ns(measured: &Measured) -> u64 {
     match measured {
         Measured::Load(load) => load.first_token_ns,
         Measured::Generation(generation) => generation.end_at_ns,
-        Measured::Batch(batch) => batch.wall_ns,
+        Measured::Batch(batch) => batch.wall_ns.saturating_add(batch.in_turn.map_or(0, |in_turn| in_turn.wall_ns)),
         Measured::Synthetic(synthetic) => synthetic.elapsed_ns,
     }
 }

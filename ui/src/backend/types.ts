@@ -50,7 +50,11 @@ sampling: Sampling,
 /**
  * When each sequence stops.
  */
-limits: Limits, };
+limits: Limits, 
+/**
+ * Then do the same prompts one after another, so that the gain is known.
+ */
+in_turn: boolean, };
 
 /**
  * A battery, where there is one.
@@ -85,6 +89,162 @@ kv_bytes: number,
  * Scratch space of the compute graph.
  */
 compute_bytes: number, };
+
+/**
+ * A model that can be fetched.
+ */
+export type CatalogueEntry = { 
+/**
+ * What it is.
+ */
+model: CatalogueModel, 
+/**
+ * Added by the person, not part of the catalogue.
+ */
+added: boolean, 
+/**
+ * Its files, in the order of `model.files`.
+ */
+files: Array<FileState>, 
+/**
+ * Place in `files` of the one that suits this device: the best quantization that fits, else the smallest.
+ */
+recommended: number | null, 
+/**
+ * One of the two models that a newcomer is offered on this device.
+ */
+suggested: boolean, 
+/**
+ * The person has accepted its licence, or need not.
+ */
+license_accepted: boolean, };
+
+/**
+ * One file of a repository. A split model is one file with several parts.
+ */
+export type CatalogueFile = { 
+/**
+ * Quantization, such as `Q4_K_M`.
+ */
+quantization: string, 
+/**
+ * Path within the repository; of a split model its first part, `…-00001-of-0000N.gguf`.
+ */
+path: string, 
+/**
+ * Number of parts.
+ */
+parts: number, 
+/**
+ * Size of all parts together, where known.
+ */
+bytes: number | null, 
+/**
+ * SHA-256 of the file in lower-case hex, where known. Never of a split model, whose parts have one each.
+ */
+sha256: string | null, };
+
+/**
+ * A model as its publisher describes it, and the repository that holds it as GGUF.
+ */
+export type CatalogueModel = { 
+/**
+ * Identity, such as `phi-4-mini-instruct`: lower-case letters, digits, `-` and `.`.
+ */
+id: string, 
+/**
+ * For people, such as `Phi-4-mini Instruct`.
+ */
+name: string, 
+/**
+ * Such as `Phi`.
+ */
+family: string, 
+/**
+ * Who made it, such as `Microsoft`.
+ */
+publisher: string, 
+/**
+ * Number of weights.
+ */
+n_params: number, 
+/**
+ * llama.cpp's name of its architecture.
+ */
+architecture: string, 
+/**
+ * Context length that it was trained for.
+ */
+n_ctx_train: number, 
+/**
+ * What decides the size of its KV cache, so that a fit can be said without a network. `None` where not known.
+ */
+shape: CatalogueShape | null, 
+/**
+ * Its licence.
+ */
+license: License, 
+/**
+ * Languages that its publisher names, as BCP 47 tags. Empty: not said.
+ */
+languages: Array<string>, 
+/**
+ * What its publisher made it for.
+ */
+strengths: Array<Strength>, 
+/**
+ * Whether it thinks before it answers.
+ */
+reasons: boolean, 
+/**
+ * One sentence for people.
+ */
+summary: string, 
+/**
+ * Repository on the hub, such as `Qwen/Qwen3-4B-GGUF`.
+ */
+repository: string, 
+/**
+ * Branch, tag or commit.
+ */
+revision: string, 
+/**
+ * Its files, smallest first.
+ */
+files: Array<CatalogueFile>, };
+
+/**
+ * The parts of a GGUF header that decide the size of the KV cache.
+ */
+export type CatalogueShape = { 
+/**
+ * Transformer blocks.
+ */
+n_layer: number, 
+/**
+ * Width of the residual stream.
+ */
+n_embd: number, 
+/**
+ * Attention heads.
+ */
+n_head: number, 
+/**
+ * Key/value heads of each layer.
+ */
+n_head_kv: number, 
+/**
+ * Size of a key head and of a value head.
+ */
+head_dim: number, 
+/**
+ * Vocabulary.
+ */
+n_vocab: number, 
+/**
+ * Sliding window of attention in tokens, where some layers have one.
+ */
+sliding_window: number | null, };
 
 /**
  * What kind of work a task stands for.
@@ -126,6 +286,31 @@ export type CellState = "pending" | "done" | "failed";
  * How sure.
  */
 export type Certainty = "low" | "moderate" | "high";
+
+/**
+ * What is lost when a model is deleted.
+ */
+export type DeletePreview = { 
+/**
+ * The entry.
+ */
+path: string, 
+/**
+ * Files that will be deleted; none for a reference, which is only forgotten.
+ */
+files: Array<string>, 
+/**
+ * Space that this frees.
+ */
+freed_bytes: number, 
+/**
+ * Runs that used it. They stay, and can be read, but not be resumed.
+ */
+runs: Array<RunSummary>, 
+/**
+ * Whether it can be fetched again, and from where.
+ */
+source: ModelSource | null, };
 
 /**
  * The machine. What cannot be read is absent, never zero.
@@ -268,6 +453,44 @@ count: number,
 of: number, };
 
 /**
+ * What to fetch.
+ */
+export type DownloadRequest = { 
+/**
+ * From where.
+ */
+source: ModelSource, 
+/**
+ * The person accepts the licence.
+ */
+accept_license: boolean, };
+
+/**
+ * How downloads are done.
+ */
+export type DownloadSettings = { 
+/**
+ * Only over Wi-Fi or a cable.
+ */
+wifi_only: boolean, 
+/**
+ * Downloads at once; the others wait.
+ */
+at_once: number, 
+/**
+ * Connections a download, where the host allows ranges.
+ */
+connections: number, 
+/**
+ * Base address of a mirror of the hub, tried first.
+ */
+mirror: string | null, 
+/**
+ * Proxy, such as `http://proxy.example:3128`; otherwise the system's.
+ */
+proxy: string | null, };
+
+/**
  * Who the engine is.
  */
 export type EngineInfo = { 
@@ -347,7 +570,11 @@ use_mmap: boolean,
 /**
  * Layers put on a GPU where there is one.
  */
-n_gpu_layers: number, };
+n_gpu_layers: number, 
+/**
+ * Let the CPU backend keep a second copy of the weights in a layout of its own: faster prefill, more memory.
+ */
+repack: boolean, };
 
 /**
  * One entry of a result.
@@ -381,7 +608,7 @@ memory: MemorySummary, };
 /**
  * Stable, machine-readable name of what went wrong. The UI and scripts switch on it; the words may change.
  */
-export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
+export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
 
 /**
  * An error in plain words: what happened and what to do next.
@@ -436,13 +663,55 @@ metric: Metric,
 value: number, };
 
 /**
+ * How a file of the catalogue stands on this device.
+ */
+export type FileState = { 
+/**
+ * Where it comes from.
+ */
+source: ModelSource, 
+/**
+ * Size of all its parts, from the catalogue or learnt from the host.
+ */
+bytes: number | null, 
+/**
+ * SHA-256, from the catalogue, the host or the first verified download.
+ */
+sha256: string | null, 
+/**
+ * Whether it will fit, from what the catalogue knows, at the context of the quick suite. `None`: not known before its
+ * header is read.
+ */
+fit: Fit | null, 
+/**
+ * Speed to expect.
+ */
+speed: SpeedForecast | null, 
+/**
+ * Path on this machine, once it is here.
+ */
+installed: string | null, 
+/**
+ * The job that fetches it or did last.
+ */
+job_id: JobId | null, 
+/**
+ * Bytes of an unfinished download.
+ */
+partial_bytes: number | null, };
+
+/**
  * Predicted memory of a loaded model, in bytes.
  */
 export type Fit = { 
 /**
- * Weights.
+ * Weights, as they lie in the file.
  */
 weights_bytes: number, 
+/**
+ * Second copy of those weights that the CPU backend repacks into a layout of its own.
+ */
+repacked_bytes: number, 
 /**
  * KV cache at the context asked for.
  */
@@ -460,6 +729,14 @@ baseline_bytes: number,
  */
 predicted_bytes: number, 
 /**
+ * The part of it that is mapped from the file: the system may drop such pages and read them again.
+ */
+file_backed_bytes: number, 
+/**
+ * The part of it that belongs to no file and must stay in memory.
+ */
+anonymous_bytes: number, 
+/**
  * Memory that was available.
  */
 available_bytes: number, 
@@ -469,9 +746,100 @@ available_bytes: number,
 class: FitClass, };
 
 /**
+ * What to change so that a model fits.
+ */
+export type FitAdvice = { "kind": "shorter_context", 
+/**
+ * Longest one that fits.
+ */
+n_ctx: number, } | { "kind": "smaller_kv", 
+/**
+ * Its number format.
+ */
+kv_type: KvType, 
+/**
+ * Context that then fits.
+ */
+n_ctx: number, } | { "kind": "no_repacking", 
+/**
+ * Memory that this saves.
+ */
+saved_bytes: number, } | { "kind": "free_memory", 
+/**
+ * How much is missing.
+ */
+missing_bytes: number, } | { "kind": "smaller_file", 
+/**
+ * Its quantization.
+ */
+quantization: string, 
+/**
+ * Its size.
+ */
+bytes: number, };
+
+/**
  * Whether it fits.
  */
 export type FitClass = "fits" | "tight" | "too_big";
+
+/**
+ * Whether and how a model fits this device: its header, at several contexts and KV types.
+ */
+export type FitReport = { 
+/**
+ * What its header says.
+ */
+header: ModelHeader, 
+/**
+ * Size of all its parts.
+ */
+file_bytes: number, 
+/**
+ * Bytes fetched for the header; 0 for a file that is here.
+ */
+fetched_bytes: number, 
+/**
+ * One row a context, each with one fit a KV type, in the order of `kv_types`.
+ */
+rows: Array<FitRow>, 
+/**
+ * The KV types of the rows.
+ */
+kv_types: Array<KvType>, 
+/**
+ * What would make it fit, where it does not with room to spare.
+ */
+advice: Array<FitAdvice>, 
+/**
+ * Speed to expect.
+ */
+speed: SpeedForecast | null, 
+/**
+ * Free space where models are kept.
+ */
+storage_free_bytes: number | null, 
+/**
+ * The largest footprint that ever worked on this device.
+ */
+largest_worked_bytes: number | null, 
+/**
+ * The smallest footprint that ever failed for want of memory on this device.
+ */
+smallest_failed_bytes: number | null, };
+
+/**
+ * One context length.
+ */
+export type FitRow = { 
+/**
+ * Context in tokens.
+ */
+n_ctx: number, 
+/**
+ * One a KV type.
+ */
+fits: Array<Fit>, };
 
 /**
  * A flag on a cell.
@@ -501,6 +869,31 @@ export type FlagKind = "throttled" | "noisy" | "busy_machine" | "swapped" | "bac
 export type FlashAttention = "auto" | "on" | "off";
 
 /**
+ * A model of another tool on this machine, usable where it lies.
+ */
+export type FoundModel = { 
+/**
+ * Whose it is, such as `Ollama`.
+ */
+tool: string, 
+/**
+ * Its name there.
+ */
+name: string, 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * Size of all its parts.
+ */
+file_bytes: number, 
+/**
+ * Already in the library.
+ */
+added: boolean, };
+
+/**
  * Generate from one prompt.
  */
 export type GenerateRequest = { 
@@ -520,6 +913,11 @@ limits: Limits,
  * Keep what the KV cache already holds of this prompt's beginning.
  */
 reuse_prefix: boolean, };
+
+/**
+ * How to take in a file that is on this machine.
+ */
+export type ImportMode = "reference" | "copy";
 
 /**
  * A 95 % interval.
@@ -587,7 +985,7 @@ export type JobId = string;
 /**
  * What a job does.
  */
-export type JobKind = "run" | "verify";
+export type JobKind = "run" | "verify" | "download" | "import";
 
 /**
  * Where a job stands.
@@ -598,6 +996,27 @@ export type JobState = "queued" | "running" | "paused" | "done" | "failed" | "ca
  * Number format of the KV cache.
  */
 export type KvType = "f32" | "f16" | "q8_0" | "q4_0";
+
+/**
+ * A licence and whether it has to be accepted first.
+ */
+export type License = { 
+/**
+ * SPDX identifier where there is one, else the hub's name of it, such as `gemma`.
+ */
+id: string, 
+/**
+ * For people.
+ */
+name: string, 
+/**
+ * Where its text is.
+ */
+url: string | null, 
+/**
+ * The publisher lets only those download who accepted it.
+ */
+must_accept: boolean, };
 
 /**
  * When to stop.
@@ -775,7 +1194,7 @@ content: string, };
 /**
  * A figure's name. `docs/benchmarking.md` defines each one.
  */
-export type Metric = "ttft_ms" | "decode_tps" | "prefill_tps" | "itl_ms" | "e2e_ms" | "batch_tps" | "batch_ms" | "load_ms" | "first_token_ms" | "synthetic_tps" | "peak_rss_bytes";
+export type Metric = "ttft_ms" | "ttfo_ms" | "decode_tps" | "prefill_tps" | "itl_ms" | "e2e_ms" | "batch_tps" | "batch_ms" | "in_turn_tps" | "in_turn_ms" | "load_ms" | "first_token_ms" | "synthetic_tps" | "peak_rss_bytes";
 
 /**
  * One figure of one task.
@@ -815,9 +1234,33 @@ path: string,
  */
 file_name: string, 
 /**
- * Size of the file.
+ * Size of the file; of a split model, of all its parts.
  */
 file_bytes: number, 
+/**
+ * Used where it lies, outside the models folder.
+ */
+reference: boolean, 
+/**
+ * Name for people, from the catalogue or the header, without the quantization.
+ */
+title: string | null, 
+/**
+ * The catalogue's id of it.
+ */
+catalogue_id: string | null, 
+/**
+ * Where it was fetched from.
+ */
+source: ModelSource | null, 
+/**
+ * Runs that used it.
+ */
+runs: number, 
+/**
+ * When a run last used it.
+ */
+last_used_at: string | null, 
 /**
  * Who it is, once it was read and hashed.
  */
@@ -832,7 +1275,8 @@ fit: Fit | null,
 problem: ErrorReport | null, };
 
 /**
- * The parts of a GGUF header that decide memory and behaviour. Read by `hub`, from the header alone.
+ * The parts of a GGUF header that decide memory and behaviour. Read by `hub`, from the header alone. Fields that came
+ * later have defaults, so that stored headers stay readable.
  */
 export type ModelHeader = { 
 /**
@@ -898,7 +1342,35 @@ n_vocab: number,
 /**
  * Whether `tokenizer.chat_template` is present.
  */
-has_chat_template: boolean, };
+has_chat_template: boolean, 
+/**
+ * Files that the model is split over; 1 for an ordinary one, 0 in records made before this was read.
+ */
+parts: number, 
+/**
+ * Bytes of tensors by number format, largest first. Empty where not known.
+ */
+tensor_types: Array<TensorTypeBytes>, 
+/**
+ * Bytes of the token embeddings, of which one row is read a token; 0 where not known.
+ */
+embedding_bytes: number, 
+/**
+ * Whether the embeddings are also the output matrix, which is read whole for each token.
+ */
+tied_embeddings: boolean, 
+/**
+ * Experts of a mixture; 0 for a dense model.
+ */
+n_expert: number, 
+/**
+ * Experts that work on one token.
+ */
+n_expert_used: number, 
+/**
+ * Bytes of all experts together.
+ */
+expert_bytes: number, };
 
 /**
  * A model file and who it is. The hash is its identity; the path is only where it lies today.
@@ -922,6 +1394,27 @@ file_bytes: number,
 header: ModelHeader, };
 
 /**
+ * Where a model that can be fetched comes from.
+ */
+export type ModelSource = { "kind": "repository", 
+/**
+ * Such as `Qwen/Qwen3-4B-GGUF`.
+ */
+repository: string, 
+/**
+ * Branch, tag or commit.
+ */
+revision: string, 
+/**
+ * Path within the repository; of a split model its first part.
+ */
+path: string, } | { "kind": "url", 
+/**
+ * `https://….gguf`; `http` only within this machine.
+ */
+url: string, };
+
+/**
  * In what two cells differ.
  */
 export type NotComparable = "answer_lengths" | "red_flag";
@@ -930,6 +1423,27 @@ export type NotComparable = "answer_lengths" | "red_flag";
  * What it comes to.
  */
 export type Outcome = "better" | "trade_off" | "no_real_difference" | "withheld" | "single";
+
+/**
+ * An unfinished download on disk.
+ */
+export type PartialDownload = { 
+/**
+ * Name that the file will have.
+ */
+file_name: string, 
+/**
+ * Bytes that are there.
+ */
+bytes: number, 
+/**
+ * All its bytes, where known.
+ */
+total_bytes: number | null, 
+/**
+ * The job that made it, where it is still known.
+ */
+job_id: JobId | null, };
 
 /**
  * Memory of a worker process. What the OS does not tell is absent.
@@ -1295,6 +1809,61 @@ export type SessionId = string;
 export type Severity = "amber" | "red";
 
 /**
+ * Decode speed to expect, from the memory bandwidth of this device and the bytes that one token reads.
+ */
+export type SpeedForecast = { 
+/**
+ * Tokens a second that are likely.
+ */
+tokens_per_s: number, 
+/**
+ * Lower end of what is likely.
+ */
+low: number, 
+/**
+ * Upper end: what the memory allows at best.
+ */
+high: number, 
+/**
+ * Bytes read for one token.
+ */
+bytes_per_token: number, 
+/**
+ * Memory bandwidth of this device, bytes a second.
+ */
+bandwidth: number, 
+/**
+ * Runs on this device that the share of the bandwidth is taken from; 0: a usual share is assumed.
+ */
+runs: number, };
+
+/**
+ * What the models take up.
+ */
+export type StorageUse = { 
+/**
+ * The models folder.
+ */
+folder: string, 
+/**
+ * Bytes of models in it.
+ */
+models_bytes: number, 
+/**
+ * Unfinished downloads.
+ */
+partials: Array<PartialDownload>, 
+/**
+ * Free space there.
+ */
+free_bytes: number | null, };
+
+/**
+ * What a model was made for.
+ */
+export type Strength = "chat" | "code" | "mathematics" | "reasoning" | "multilingual" | "long_context" | "small";
+
+/**
  * A named, versioned list of tasks.
  */
 export type Suite = { 
@@ -1496,6 +2065,28 @@ cells: Array<CellOutcome>,
  * The figures, headline first.
  */
 rows: Array<MetricRow>, };
+
+/**
+ * Tensors of one number format.
+ */
+export type TensorTypeBytes = { 
+/**
+ * The format, such as `Q4_K`.
+ */
+name: string, 
+/**
+ * Bytes of all its tensors.
+ */
+bytes: number, 
+/**
+ * Bytes of those that are matrices of a layer or the output matrix: what a CPU may repack into a layout of its own.
+ */
+matrix_bytes: number, };
+
+/**
+ * Where the hub's token is kept.
+ */
+export type TokenState = "none" | "key_store" | "encrypted_file";
 
 /**
  * Which is better, by how much, and how sure.

@@ -39,7 +39,9 @@ fn rows_carry_values_medians_ratio_and_winner() {
     let task = &result.tasks[0];
     assert_eq!(task.headline, Metric::DecodeTps);
     let order: Vec<Metric> = task.rows.iter().map(|row| row.metric).collect();
-    assert_eq!(order, Metric::for_work(&generate()));
+    let expected: Vec<Metric> =
+        Metric::for_work(&generate()).iter().copied().filter(|metric| *metric != Metric::TtfoMs).collect();
+    assert_eq!(order, expected, "nobody thought first, so nothing is said of it");
     let decode = row(&result, Metric::DecodeTps);
     for (measured, given) in decode.values[0].iter().zip(FAST) {
         assert!((measured - given).abs() < 1e-4, "in the order measured, to the nanosecond");

@@ -39,6 +39,7 @@ pub(crate) fn header(name: &str, quantization: &str) -> ModelHeader {
         sliding_window: None,
         n_vocab: 49_152,
         has_chat_template: true,
+        ..ModelHeader::default()
     }
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn generate() -> Work {
 
 pub(crate) fn batch() -> Work {
     let prompts = (0..10).map(|n| Prompt::Raw(format!("Count to {n}."))).collect();
-    Work::Batch(BatchRequest { prompts, sampling: Sampling::default(), limits: limits() })
+    Work::Batch(BatchRequest { prompts, sampling: Sampling::default(), limits: limits(), in_turn: false })
 }
 
 pub(crate) fn synthetic(n_prompt: u32, n_gen: u32) -> Work {
@@ -87,6 +88,7 @@ pub(crate) fn generation(tps: f64, ttft_ms: f64, tokens: u32, stop: StopReason) 
         template: TemplateSource::ModelFile,
         template_ns: 20_000,
         tokenize_ns: 30_000,
+        reasoning_tokens: 0,
         prefill_ns: nanoseconds(ttft_ms / 2e3),
         first_sample_ns: 10_000,
         end_at_ns: token_at_ns.last().copied().unwrap_or(0) + 1_000_000,
@@ -103,7 +105,7 @@ pub(crate) fn batch_generation(tps: f64) -> Measured {
         stop: StopReason::MaxTokens,
     };
     let wall_ns = nanoseconds(10.0 * f64::from(MAX_TOKENS) / tps);
-    Measured::Batch(BatchGeneration { sequences: vec![sequence; 10], wall_ns, prefill_ns: wall_ns / 10 })
+    Measured::Batch(BatchGeneration { sequences: vec![sequence; 10], wall_ns, prefill_ns: wall_ns / 10, in_turn: None })
 }
 
 pub(crate) fn synthetic_time(request: SyntheticRequest, tps: f64) -> Measured {

@@ -1,7 +1,7 @@
 //! Every figure from a sample whose steps are known.
 
 use crate::fixture::{Bench, batch, batch_generation, generate, generation, load, synthetic, synthetic_time, task};
-use pocketbench_domain::generate::{Generation, StopReason, SyntheticRequest};
+use pocketbench_domain::generate::{Generation, InTurn, StopReason, SyntheticRequest};
 use pocketbench_domain::metric::{Direction, Metric};
 use pocketbench_domain::run::{Measured, Sample};
 use pocketbench_domain::suite::{Category, Work};
@@ -27,6 +27,9 @@ fn an_answer_gives_rates_and_times() {
     let sample = answer(|_| ());
     assert_eq!(Metric::TtftMs.of(&sample), Some(80.0));
     assert_eq!(Metric::DecodeTps.of(&sample), Some(50.0), "3 gaps in 60 ms");
+    assert_eq!(Metric::TtfoMs.of(&sample), None, "it did not think first");
+    assert_eq!(Metric::TtfoMs.of(&answer(|g| g.reasoning_tokens = 2)), Some(120.0), "the third token");
+    assert_eq!(Metric::TtfoMs.of(&answer(|g| g.reasoning_tokens = 4)), None, "nothing came after it");
     assert_eq!(Metric::PrefillTps.of(&sample), Some(500.0), "32 evaluated tokens in 64 ms; 8 were reused");
     assert_eq!(Metric::ItlMs.of(&sample), Some(20.0), "median of 15, 25 and 20");
     assert_eq!(Metric::E2eMs.of(&sample), Some(140.0), "to the last token, not to the end");
@@ -58,9 +61,14 @@ fn what_an_answer_does_not_have_is_absent() {
 
 #[test]
 fn other_work_gives_its_own_figures() {
-    let sample_of_batch = sample(batch_generation(200.0));
+    let mut sample_of_batch = sample(batch_generation(200.0));
     assert_eq!(Metric::BatchTps.of(&sample_of_batch), Some(200.0));
     assert_eq!(Metric::BatchMs.of(&sample_of_batch), Some(5_000.0));
+    assert_eq!((Metric::InTurnTps.of(&sample_of_batch), Metric::InTurnMs.of(&sample_of_batch)), (None, None));
+    let Measured::Batch(batch) = &mut sample_of_batch.measured else { unreachable!() };
+    batch.in_turn = Some(InTurn { wall_ns: 8_000_000_000, generated_tokens: 400 });
+    assert_eq!(Metric::InTurnTps.of(&sample_of_batch), Some(50.0));
+    assert_eq!(Metric::InTurnMs.of(&sample_of_batch), Some(8_000.0));
     let request = SyntheticRequest { n_prompt: 512, n_gen: 128, n_depth: 4_096 };
     let random = sample(synthetic_time(request, 320.0));
     assert_eq!(Metric::SyntheticTps.of(&random), Some(320.0), "prefill and decode together, depth not counted");
@@ -87,7 +95,8 @@ fn each_kind_of_work_names_its_figures_headline_first_memory_last() {
         assert_eq!((metrics.first(), metrics.last()), (Some(&headline), Some(&Metric::PeakRssBytes)));
         let sample = sample(measured);
         for metric in Metric::ALL {
-            assert_eq!(metric.of(&sample).is_some(), metrics.contains(&metric), "{metric} of {work:?}");
+            let expected = metrics.contains(&metric) && !metric.is_optional();
+            assert_eq!(metric.of(&sample).is_some(), expected, "{metric} of {work:?}");
         }
         seen.extend(metrics);
     }

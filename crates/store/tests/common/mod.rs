@@ -72,6 +72,7 @@ pub fn model(digit: char, name: &str) -> ModelRef {
             sliding_window: None,
             n_vocab: 49152,
             has_chat_template: true,
+            ..ModelHeader::default()
         },
     }
 }
@@ -107,6 +108,7 @@ pub fn suite() -> Suite {
                     prompts: vec![Prompt::Raw("One".into()), Prompt::Raw("Two".into())],
                     sampling: Sampling { temperature: 0.7, ..Sampling::default() },
                     limits,
+                    in_turn: true,
                 }),
             ),
             task(
@@ -219,6 +221,7 @@ pub fn generation(end_at_ns: u64) -> Measured {
         template_ns: 1_000,
         tokenize_ns: 2_000,
         prefill_ns: 30_000_000,
+        reasoning_tokens: 0,
         first_sample_ns: 50_000,
         token_at_ns: vec![30_053_000, 42_000_001, 55_000_002, end_at_ns],
         end_at_ns,
@@ -264,6 +267,7 @@ pub fn samples(n: u128, cells: &[Cell], session: SessionId) -> Vec<Sample> {
                 sequences: vec![sequence.clone(), sequence],
                 wall_ns: 400_000_000,
                 prefill_ns: 40_000_000,
+                in_turn: None,
             }),
         ),
         sample(
