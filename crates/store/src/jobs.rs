@@ -3,8 +3,10 @@
 use crate::codec::{get_id, get_json, get_json_opt, get_name, get_time, json, name, parse, time};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use pocketbench_domain::job::{Job, JobId};
+use pocketbench_domain::job::{Job, JobId, JobKind};
 use pocketbench_domain::run::RunId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -17,7 +19,7 @@ const LOG_LINE_CHARS: usize = 2_000;
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT id, kind, state, run_id, created_at_ns, updated_at_ns, title, progress, error, log_tail FROM jobs ",
+            "SELECT id, kind, state, run_id, created_at_ns, updated_at_ns, title, progress, error, log_tail, work FROM jobs ",
             $condition
         )
     };
@@ -25,6 +27,8 @@ macro_rules! select {
 
 pub(crate) const LIST: &str = select!("ORDER BY created_at_ns DESC, id DESC LIMIT ?");
 pub(crate) const BY_ID: &str = select!("WHERE id = ?");
+pub(crate) const WITH_WORK: &str =
+    select!("WHERE kind = ? AND work IS NOT NULL ORDER BY created_at_ns DESC, id DESC LIMIT ?");
 pub(crate) const INTERRUPT: &str = "UPDATE jobs SET state = 'interrupted', updated_at_ns = ?
      WHERE state IN ('queued', 'running', 'paused') RETURNING id";
 
@@ -55,9 +59,43 @@ fn missing(id: JobId) -> StoreError {
 impl Store {
     /// Stores a new job.
     pub async fn insert_job(&self, job: &Job) -> Result<(), StoreError> {
+        self.insert_job_row(job, None).await
+    }
+
+    /// Stores a new job together with what it needs to be resumed.
+    pub async fn insert_job_with<W: Serialize + Sync>(&self, job: &Job, work: &W) -> Result<(), StoreError> {
+        self.insert_job_row(job, Some(json(work)?)).await
+    }
+
+    /// What a job needs to be resumed. [`StoreError::NotFound`] if it carries nothing.
+    pub async fn job_work<W: DeserializeOwned>(&self, id: JobId) -> Result<W, StoreError> {
+        let work: Option<Option<String>> =
+            sqlx::query_scalar("SELECT work FROM jobs WHERE id = ?").bind(id.0).fetch_optional(&self.readers).await?;
+        parse(&work.flatten().ok_or_else(|| missing(id))?, "work")
+    }
+
+    /// The latest jobs of a kind that carry something, newest first, with what they carry. What this version cannot read is
+    /// left out.
+    pub async fn jobs_with_work<W: DeserializeOwned>(
+        &self,
+        kind: JobKind,
+        limit: u32,
+    ) -> Result<Vec<(Job, W)>, StoreError> {
+        let rows = sqlx::query(WITH_WORK).bind(name(&kind)?).bind(limit).fetch_all(&self.readers).await?;
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Ok(work) = get_json(row, "work") {
+                jobs.push((read(row)?, work));
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn insert_job_row(&self, job: &Job, work: Option<String>) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO jobs (id, kind, state, run_id, created_at_ns, updated_at_ns, title, progress, error, log_tail)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO jobs (id, kind, state, run_id, created_at_ns, updated_at_ns, title, progress, error, log_tail,
+                 work)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(job.id.0)
         .bind(name(&job.kind)?)
@@ -69,6 +107,7 @@ impl Store {
         .bind(json(&job.progress)?)
         .bind(job.error.as_ref().map(json).transpose()?)
         .bind(json(&tail(&job.log_tail))?)
+        .bind(work)
         .execute(&self.writer)
         .await?;
         Ok(())

@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate self as pocketbench_store;
 
+mod added_repositories;
 mod cells;
 mod codec;
 mod devices;
@@ -16,6 +17,7 @@ mod jobs;
 mod lock;
 mod model_files;
 mod models;
+mod remote_files;
 mod runs;
 mod samples;
 mod sessions;
@@ -25,7 +27,8 @@ mod tests;
 
 pub use error::StoreError;
 pub use jobs::LOG_TAIL_LINES;
-pub use model_files::ModelFile;
+pub use model_files::{ModelFile, ModelUse};
+pub use remote_files::RemoteFile;
 pub use runs::RunSummaryRow;
 pub use samples::{SampleCount, TaskTime};
 

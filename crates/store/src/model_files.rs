@@ -1,9 +1,10 @@
 //! Model files that were hashed.
 
-use crate::codec::{count, get_json, get_time, time};
+use crate::codec::{count, get_id, get_json, get_time, time};
 use crate::{Store, StoreError, models};
 use chrono::{DateTime, Utc};
 use pocketbench_domain::model::ModelRef;
+use pocketbench_domain::run::RunId;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -20,6 +21,17 @@ pub struct ModelFile {
     pub reference: bool,
 }
 
+/// How a model was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelUse {
+    /// The model.
+    pub sha256: String,
+    /// Runs that measured it.
+    pub runs: u32,
+    /// When the last of them was started.
+    pub last_run_at: DateTime<Utc>,
+}
+
 macro_rules! select {
     ($condition:literal) => {
         concat!(
@@ -31,6 +43,10 @@ macro_rules! select {
 }
 
 pub(crate) const BY_FILE: &str = select!("WHERE f.path = ? AND f.file_bytes = ? AND f.mtime_ns = ?");
+pub(crate) const BY_PATH: &str = select!("WHERE f.path = ?");
+pub(crate) const BY_SHA256: &str = select!("WHERE f.sha256 = ? ORDER BY f.last_seen_at_ns DESC, f.path");
+pub(crate) const USES: &str = "SELECT c.model_sha256, count(DISTINCT c.run_id) AS runs, max(r.started_at_ns) AS last_ns
+     FROM cells AS c JOIN runs AS r ON r.id = c.run_id GROUP BY c.model_sha256";
 pub(crate) const REFERENCED: &str = select!("WHERE f.reference = 1 ORDER BY f.path");
 
 fn read(row: &SqliteRow) -> Result<ModelFile, StoreError> {
@@ -99,6 +115,44 @@ impl Store {
     pub async fn referenced_files(&self) -> Result<Vec<ModelFile>, StoreError> {
         let rows = sqlx::query(REFERENCED).fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// What was last known of the file at a path, whether it is still there or not.
+    pub async fn model_file_at(&self, path: &str) -> Result<Option<ModelFile>, StoreError> {
+        let row = sqlx::query(BY_PATH).bind(path).fetch_optional(&self.readers).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Files that held this model when they were last seen, latest first.
+    pub async fn files_of_model(&self, sha256: &str) -> Result<Vec<ModelFile>, StoreError> {
+        let rows = sqlx::query(BY_SHA256).bind(sha256).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Which models runs have measured, how often and when last.
+    pub async fn model_uses(&self) -> Result<Vec<ModelUse>, StoreError> {
+        let rows = sqlx::query(USES).fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ModelUse {
+                    sha256: row.try_get("model_sha256")?,
+                    runs: row.try_get("runs")?,
+                    last_run_at: get_time(row, "last_ns")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Runs that measured a model, latest first.
+    pub async fn runs_of_model(&self, sha256: &str) -> Result<Vec<RunId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT r.id, r.started_at_ns FROM cells AS c JOIN runs AS r ON r.id = c.run_id
+             WHERE c.model_sha256 = ? ORDER BY r.started_at_ns DESC",
+        )
+        .bind(sha256)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| Ok(RunId(get_id(row, "id")?))).collect()
     }
 
     /// Forgets where a file lies; the file itself and what was measured with it stay.

@@ -3,11 +3,12 @@
 mod common;
 
 use common::{at, device, fill, fresh, generation, id, job, model, run, sample, session};
-use pocketbench_domain::job::{JobId, JobKind, JobState};
+use pocketbench_domain::catalogue::ModelSource;
+use pocketbench_domain::job::{Job, JobId, JobKind, JobState};
 use pocketbench_domain::run::{CellId, CellState, RunId, SampleId, SessionId};
 use pocketbench_domain::suite::Category;
 use pocketbench_domain::{ErrorCode, ErrorReport};
-use pocketbench_store::{Access, LOG_TAIL_LINES, ModelFile, SampleCount, Store, StoreError};
+use pocketbench_store::{Access, LOG_TAIL_LINES, ModelFile, RemoteFile, SampleCount, Store, StoreError};
 use serde_json::json;
 
 #[tokio::test]
@@ -329,4 +330,57 @@ proptest::proptest! {
             assert_eq!(store.samples(run.id).await.unwrap(), [sample]);
         });
     }
+}
+
+#[tokio::test]
+async fn what_a_host_says_never_replaces_what_was_computed_here() {
+    let (_folder, store) = fresh().await;
+    let source = ModelSource::Repository {
+        repository: "maker/model".into(),
+        revision: "main".into(),
+        path: "model-q4.gguf".into(),
+    };
+    let file = |bytes: Option<u64>, digit: Option<char>, verified: bool| RemoteFile {
+        source: source.clone(),
+        bytes,
+        sha256: digit.map(|c| c.to_string().repeat(64)),
+        verified,
+    };
+    store.learn_remote_file(&file(Some(7), None, false), at(0)).await.unwrap();
+    store.learn_remote_file(&file(None, Some('a'), false), at(1)).await.unwrap();
+    assert_eq!(store.remote_files().await.unwrap(), [file(Some(7), Some('a'), false)], "facts add up");
+    store.learn_remote_file(&file(Some(8), Some('b'), true), at(2)).await.unwrap();
+    store.learn_remote_file(&file(Some(9), Some('c'), false), at(3)).await.unwrap();
+    assert_eq!(store.remote_files().await.unwrap(), [file(Some(8), Some('b'), true)]);
+}
+
+#[tokio::test]
+async fn a_job_keeps_what_it_needs_to_go_on() {
+    let (_folder, store) = fresh().await;
+    let fetch = Job { kind: JobKind::Download, ..job(1) };
+    store.insert_job_with(&fetch, &("from", 3)).await.unwrap();
+    store.insert_job(&job(2)).await.unwrap();
+    assert_eq!(store.job_work::<(String, u32)>(fetch.id).await.unwrap(), ("from".to_owned(), 3));
+    assert!(store.job_work::<(String, u32)>(job(2).id).await.is_err(), "a job without work");
+    let all = store.jobs_with_work::<(String, u32)>(JobKind::Download, 10).await.unwrap();
+    assert_eq!(all, [(fetch, ("from".to_owned(), 3))]);
+    assert_eq!(store.jobs_with_work::<u32>(JobKind::Download, 10).await.unwrap(), [], "of another version");
+}
+
+#[tokio::test]
+async fn the_library_knows_who_used_a_model_and_where_it_lay() {
+    let (_folder, store) = fresh().await;
+    let (run, _, _) = fill(&store, 0x1000).await;
+    let uses = store.model_uses().await.unwrap();
+    assert!(!uses.is_empty());
+    for used in &uses {
+        assert_eq!(used.runs, 1);
+        assert_eq!(store.runs_of_model(&used.sha256).await.unwrap(), [run.id]);
+        assert_eq!(used.last_run_at, run.started_at);
+    }
+    let file = ModelFile { model: model('a', "SmolLM2"), mtime_ns: 5, last_seen: at(0), reference: true };
+    store.upsert_model_file(&file).await.unwrap();
+    assert_eq!(store.model_file_at(&file.model.path).await.unwrap(), Some(file.clone()));
+    assert_eq!(store.files_of_model(&file.model.sha256).await.unwrap(), [file]);
+    assert_eq!(store.model_file_at("/elsewhere").await.unwrap(), None);
 }

@@ -108,7 +108,7 @@ pub fn suite() -> Suite {
                     prompts: vec![Prompt::Raw("One".into()), Prompt::Raw("Two".into())],
                     sampling: Sampling { temperature: 0.7, ..Sampling::default() },
                     limits,
-                    in_turn: true,
+                    in_turn: false,
                 }),
             ),
             task(
