@@ -77,8 +77,10 @@ pub struct CatalogueEntry {
 pub struct FileState {
     /// Where it comes from.
     pub source: ModelSource,
-    /// Size of all its parts, from the catalogue or learnt from the host.
+    /// Size of all its parts, from the catalogue or learnt from the host; else what its quantization makes likely.
     pub bytes: Option<u64>,
+    /// The size is only likely.
+    pub bytes_estimated: bool,
     /// SHA-256, from the catalogue, the host or the first verified download.
     pub sha256: Option<String>,
     /// Whether it will fit, from what the catalogue knows, at the context of the quick suite. `None`: not known before its
@@ -234,11 +236,24 @@ pub struct DownloadSettings {
     pub mirror: Option<String>,
     /// Proxy, such as `http://proxy.example:3128`; otherwise the system's.
     pub proxy: Option<String>,
+    /// Where a newer catalogue may be had, without a new version of the program.
+    pub catalogue_url: Option<String>,
+    /// What makes it trusted: the Ed25519 public key of who signs it (64 hex digits; the signature is at the same address
+    /// with `.sig`), or `sha256:` and the hash of the one catalogue that is meant.
+    pub catalogue_trust: Option<String>,
 }
 
 impl Default for DownloadSettings {
     fn default() -> Self {
-        Self { wifi_only: false, at_once: 2, connections: 4, mirror: None, proxy: None }
+        Self {
+            wifi_only: false,
+            at_once: 2,
+            connections: 4,
+            mirror: None,
+            proxy: None,
+            catalogue_url: None,
+            catalogue_trust: None,
+        }
     }
 }
 

@@ -149,6 +149,46 @@ pub enum ModelSource {
     },
 }
 
+/// Bits a weight that llama.cpp's quantizations come to on a model of ordinary shape, embeddings included, as its own
+/// `quantize` tool lists them for an 8 B model. Models with a large vocabulary for their size come out larger.
+const TYPICAL_BITS: &[(&str, f64)] = &[
+    ("F32", 32.0),
+    ("F16", 16.0),
+    ("BF16", 16.0),
+    ("Q8_0", 8.5),
+    ("Q6_K", 6.56),
+    ("Q5_K_M", 5.70),
+    ("Q5_K_S", 5.57),
+    ("Q5_1", 6.0),
+    ("Q5_0", 5.5),
+    ("Q4_1", 5.15),
+    ("Q4_K_M", 4.89),
+    ("Q4_K_S", 4.67),
+    ("Q4_0", 4.66),
+    ("IQ4_NL", 4.68),
+    ("IQ4_XS", 4.46),
+    ("Q3_K_L", 4.30),
+    ("Q3_K_M", 4.00),
+    ("Q3_K_S", 3.64),
+    ("Q2_K", 3.16),
+];
+
+impl CatalogueFile {
+    /// Size to expect of a model with this many weights, where the true one is not known.
+    #[must_use]
+    pub fn estimated_bytes(&self, n_params: u64) -> Option<u64> {
+        let bits = typical_bits(&self.quantization)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "far below 2^53, never negative")]
+        Some((n_params as f64 * bits / 8.0) as u64)
+    }
+}
+
+/// Bits a weight that a quantization comes to on a model of ordinary shape, where that is known.
+#[must_use]
+pub fn typical_bits(quantization: &str) -> Option<f64> {
+    TYPICAL_BITS.iter().find(|(name, _)| *name == quantization).map(|(_, bits)| *bits)
+}
+
 impl ModelSource {
     /// The file's name, without the folders that lead to it.
     #[must_use]
@@ -163,9 +203,9 @@ impl ModelSource {
 
 impl CatalogueModel {
     /// A header as far as the catalogue knows it, for a fit that is said before anything is fetched: all weights count as
-    /// one tensor of the file's size. `None` where shape or size are not known.
+    /// one tensor of `bytes`. `None` where the shape is not known.
     #[must_use]
-    pub fn header(&self, file: &CatalogueFile) -> Option<ModelHeader> {
+    pub fn header(&self, file: &CatalogueFile, bytes: u64) -> Option<ModelHeader> {
         let shape = self.shape?;
         Some(ModelHeader {
             architecture: self.architecture.clone(),
@@ -173,7 +213,7 @@ impl CatalogueModel {
             quantization: file.quantization.clone(),
             license: Some(self.license.id.clone()),
             n_params: self.n_params,
-            tensor_bytes: file.bytes?,
+            tensor_bytes: bytes,
             n_ctx_train: self.n_ctx_train,
             n_layer: shape.n_layer,
             n_embd: shape.n_embd,

@@ -30,7 +30,7 @@ pub(crate) const BY_ID: &str = select!("WHERE id = ?");
 pub(crate) const WITH_WORK: &str =
     select!("WHERE kind = ? AND work IS NOT NULL ORDER BY created_at_ns DESC, id DESC LIMIT ?");
 pub(crate) const INTERRUPT: &str = "UPDATE jobs SET state = 'interrupted', updated_at_ns = ?
-     WHERE state IN ('queued', 'running', 'paused') RETURNING id";
+     WHERE state IN ('queued', 'running') RETURNING id";
 
 fn read(row: &SqliteRow) -> Result<Job, StoreError> {
     Ok(Job {
@@ -162,8 +162,9 @@ impl Store {
         Ok(())
     }
 
-    /// Marks every job that waits, works or is paused as interrupted and says which. Called once after opening, when
-    /// none of them can be alive any more.
+    /// Marks every job that waits or works as interrupted and says which. Called once after opening, when none of them can
+    /// be alive any more. What a person paused stays paused.
+    /// 
     pub async fn mark_interrupted(&self, now: DateTime<Utc>) -> Result<Vec<JobId>, StoreError> {
         let rows = sqlx::query(INTERRUPT).bind(time(now)?).fetch_all(&self.writer).await?;
         rows.iter().map(|row| Ok(JobId(get_id(row, "id")?))).collect()

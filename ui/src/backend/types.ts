@@ -488,7 +488,16 @@ mirror: string | null,
 /**
  * Proxy, such as `http://proxy.example:3128`; otherwise the system's.
  */
-proxy: string | null, };
+proxy: string | null, 
+/**
+ * Where a newer catalogue may be had, without a new version of the program.
+ */
+catalogue_url: string | null, 
+/**
+ * What makes it trusted: the Ed25519 public key of who signs it (64 hex digits; the signature is at the same address
+ * with `.sig`), or `sha256:` and the hash of the one catalogue that is meant.
+ */
+catalogue_trust: string | null, };
 
 /**
  * Who the engine is.
@@ -671,9 +680,13 @@ export type FileState = {
  */
 source: ModelSource, 
 /**
- * Size of all its parts, from the catalogue or learnt from the host.
+ * Size of all its parts, from the catalogue or learnt from the host; else what its quantization makes likely.
  */
 bytes: number | null, 
+/**
+ * The size is only likely.
+ */
+bytes_estimated: boolean, 
 /**
  * SHA-256, from the catalogue, the host or the first verified download.
  */
