@@ -25,7 +25,7 @@ INSERT INTO jobs
 SELECT id, kind, state, run_id, created_at_ns, updated_at_ns, title, progress, error, log_tail, NULL FROM old_jobs;
 DROP TABLE old_jobs;
 CREATE INDEX jobs_by_time ON jobs (created_at_ns, id);
-CREATE INDEX jobs_active ON jobs (state) WHERE state IN ('queued', 'running', 'paused');
+CREATE INDEX jobs_active ON jobs (state) WHERE state IN ('queued', 'running');
 CREATE INDEX jobs_by_run ON jobs (run_id);
 
 -- What is known of a file on a host: from the host's own words, or from a download that was hashed.

@@ -164,7 +164,7 @@ impl Store {
 
     /// Marks every job that waits or works as interrupted and says which. Called once after opening, when none of them can
     /// be alive any more. What a person paused stays paused.
-    /// 
+    ///
     pub async fn mark_interrupted(&self, now: DateTime<Utc>) -> Result<Vec<JobId>, StoreError> {
         let rows = sqlx::query(INTERRUPT).bind(time(now)?).fetch_all(&self.writer).await?;
         rows.iter().map(|row| Ok(JobId(get_id(row, "id")?))).collect()

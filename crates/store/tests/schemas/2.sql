@@ -111,8 +111,8 @@ CREATE TABLE added_repositories (
     added_at_ns INTEGER NOT NULL,
     model       TEXT NOT NULL CHECK (json_valid(model)) -- CatalogueModel
 ) STRICT, WITHOUT ROWID;
-INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 09:05:29', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 4443671);
-INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 09:05:29', 1, X'900011BD24FB7DAF2672807EB53B1DE7B6B4A25D6AD5EF2537DF6B0B380D2C8A3085874A81D1268BD815E7E2C2E409FC', 1781611);
+INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 09:13:05', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 2754692);
+INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 09:13:05', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 1412281);
 INSERT INTO devices VALUES ('fp-bench', 1750004096123456789, 1750004096123456789, '{"fingerprint":"fp-bench","name":"bench","os":"Debian GNU/Linux 12","kernel":"6.1.0","arch":"x86_64","cpu":"Example CPU","physical_cores":4,"logical_cores":8,"cpu_features":["avx2","fma"],"virtual_machine":false,"ram_bytes":17179869184,"ram_available_bytes":9663676416,"swap_bytes":0,"storage_free_bytes":null,"battery":{"percent":81.5,"charging":true}}');
 INSERT INTO models VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 98362432, '{"architecture":"llama","name":"SmolLM2","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"parts":0,"tensor_types":[],"embedding_bytes":0,"tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
 INSERT INTO models VALUES ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 98362432, '{"architecture":"llama","name":"Gemma 3","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"parts":0,"tensor_types":[],"embedding_bytes":0,"tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
@@ -176,6 +176,6 @@ BEGIN
     SELECT RAISE(ABORT, 'only the end of a run can be noted later');
 END;
 CREATE INDEX jobs_by_time ON jobs (created_at_ns, id);
-CREATE INDEX jobs_active ON jobs (state) WHERE state IN ('queued', 'running', 'paused');
+CREATE INDEX jobs_active ON jobs (state) WHERE state IN ('queued', 'running');
 CREATE INDEX jobs_by_run ON jobs (run_id);
 CREATE INDEX remote_files_by_model ON remote_files (sha256) WHERE verified = 1;
