@@ -4,13 +4,29 @@
 //! nothing else in the project looks into a model file before it did.
 
 mod architectures;
+mod client;
+mod disk;
+mod download;
 mod error;
 mod files;
 mod gguf;
 mod header;
+mod journal;
+mod remote_error;
+mod source;
+mod split;
 mod tensor_type;
 
 pub use architectures::KNOWN_ARCHITECTURES;
+pub use client::{ClientOptions, HubClient, Probe, RemotePart, Token};
+pub use download::{
+    DownloadNote, DownloadOptions, DownloadPlan, DownloadProgress, Downloaded, FreeBytes,
+};
 pub use error::{FileError, GgufError};
 pub use files::{scan_models, sha256_file};
-pub use header::read_header;
+pub use header::{read_header, read_header_from};
+pub use journal::{PartialFile, discard_partial, partial_files};
+pub use remote_error::RemoteError;
+pub use source::{DEFAULT_HUB, Reference, RepositoryRef, parse_reference, safe_file_name};
+pub use split::model_files;
+pub use tokio_util::sync::CancellationToken;
