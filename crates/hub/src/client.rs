@@ -22,7 +22,7 @@ use url::Url;
 
 const MAX_REDIRECTS: usize = 10;
 /// What is asked for to learn about a file: enough to tell a model from a web page.
-const PROBE_BYTES: u64 = 512;
+pub(crate) const PROBE_BYTES: u64 = 512;
 /// Longest piece that [`HubClient::read_range`] keeps in memory.
 const MAX_PIECE: u64 = 64 << 20;
 /// Longest wait between two attempts, unless the host asks for more.
@@ -325,21 +325,17 @@ impl HubClient {
 
     /// A text, such as a catalogue; at most `max_bytes` of it.
     pub async fn fetch_text(&self, url: &str, max_bytes: u64) -> Result<Vec<u8>, RemoteError> {
-        self.fetch_answer(url, max_bytes).await.map(|(text, _)| text)
-    }
-
-    /// The same with the answer's headers.
-    pub(crate) async fn fetch_answer(&self, url: &str, max: u64) -> Result<(Vec<u8>, HeaderMap), RemoteError> {
         let mut attempts = Attempts::new(self, &[url.to_owned()])?;
         loop {
-            match self.text(attempts.url(), max).await {
-                Ok(answer) => return Ok(answer),
+            match self.text(attempts.url(), max_bytes).await {
+                Ok((text, _)) => return Ok(text),
                 Err(error) => tokio::time::sleep(attempts.after(error)?).await,
             }
         }
     }
 
-    async fn text(&self, url: &Url, max: u64) -> Result<(Vec<u8>, HeaderMap), RemoteError> {
+    /// The same, once, with the answer's headers.
+    pub(crate) async fn text(&self, url: &Url, max: u64) -> Result<(Vec<u8>, HeaderMap), RemoteError> {
         let answer = self.get(url, None, None).await?;
         let host = host(&answer.url);
         let headers = answer.response.headers().clone();

@@ -12,21 +12,24 @@ mod files;
 mod gguf;
 mod header;
 mod journal;
+mod remote;
 mod remote_error;
+mod repository;
+mod signature;
 mod source;
 mod split;
 mod tensor_type;
 
 pub use architectures::KNOWN_ARCHITECTURES;
 pub use client::{ClientOptions, HubClient, Probe, RemotePart, Token};
-pub use download::{
-    DownloadNote, DownloadOptions, DownloadPlan, DownloadProgress, Downloaded, FreeBytes,
-};
+pub use download::{DownloadNote, DownloadOptions, DownloadPlan, DownloadProgress, Downloaded, FreeBytes};
 pub use error::{FileError, GgufError};
 pub use files::{scan_models, sha256_file};
 pub use header::{read_header, read_header_from};
 pub use journal::{PartialFile, discard_partial, partial_files};
+pub use remote::RemoteHeader;
 pub use remote_error::RemoteError;
+pub use signature::{CatalogueTrust, verify_catalogue};
 pub use source::{DEFAULT_HUB, Reference, RepositoryRef, parse_reference, safe_file_name};
 pub use split::model_files;
 pub use tokio_util::sync::CancellationToken;

@@ -1,6 +1,7 @@
 //! Addresses and names that come from people and from hosts: what may be fetched, and under which name it is kept.
 
 use crate::remote_error::RemoteError;
+use crate::split::PartName;
 use pocketbench_domain::catalogue::ModelSource;
 use url::{Host, Url};
 
@@ -192,23 +193,14 @@ pub(crate) fn part_paths(first: &str, parts: u32) -> Result<Vec<String>, RemoteE
     if parts <= 1 {
         return Ok(vec![first.to_owned()]);
     }
-    let ending = format!("-00001-of-{parts:05}.gguf");
-    match first.strip_suffix(&ending) {
-        Some(stem) if parts <= MAX_PARTS => {
-            Ok((1..=parts).map(|part| format!("{stem}-{part:05}-of-{parts:05}.gguf")).collect())
+    let (folder, name) = first.rsplit_once('/').map_or(("", first), |(folder, name)| (folder, name));
+    match PartName::of(name) {
+        Some(name) if name.part == 1 && name.parts == parts && parts <= MAX_PARTS => {
+            let slash = if folder.is_empty() { "" } else { "/" };
+            Ok((1..=parts).map(|part| format!("{folder}{slash}{}", name.file_name(part))).collect())
         }
         _ => Err(invalid(first, "is not named as the first part of a split model is")),
     }
-}
-
-/// Stem and number of parts, if this is a part of a split model: `x-00002-of-00003.gguf` → `("x", 2, 3)`.
-pub(crate) fn split_name(path: &str) -> Option<(&str, u32, u32)> {
-    let rest = path.strip_suffix(".gguf")?;
-    let (rest, parts) = rest.rsplit_once("-of-")?;
-    let (stem, part) = rest.rsplit_once('-')?;
-    let number = |text: &str| (text.len() == 5).then(|| text.parse::<u32>().ok()).flatten();
-    let (part, parts) = (number(part)?, number(parts)?);
-    (1..=parts).contains(&part).then_some((stem, part, parts))
 }
 
 fn decode(segment: &str) -> String {
