@@ -39,6 +39,9 @@ pub struct ModelHeader {
     pub n_vocab: u32,
     /// Whether `tokenizer.chat_template` is present.
     pub has_chat_template: bool,
+    /// Width of the feed-forward layer, the widest where layers differ; 0 where not known.
+    #[serde(default)]
+    pub n_ff: u32,
     /// Files that the model is split over; 1 for an ordinary one, 0 in records made before this was read.
     #[serde(default)]
     pub parts: u32,
@@ -69,7 +72,8 @@ pub struct TensorTypeBytes {
     pub name: String,
     /// Bytes of all its tensors.
     pub bytes: u64,
-    /// Bytes of those that are matrices of a layer or the output matrix: what a CPU may repack into a layout of its own.
+    /// Bytes of those that are matrices of a layer or the output matrix, with rows in multiples of eight: what a CPU may
+    /// repack into a layout of its own.
     pub matrix_bytes: u64,
 }
 

@@ -73,13 +73,44 @@ pub enum GgufError {
     /// A version of the format that llama.cpp does not read.
     #[error("GGUF version {0}")]
     UnsupportedVersion(u32),
-    /// One part of a model that is split over several files.
+    /// A part of a split model that is not the first: the others are found from that one.
     #[error("part {part} of {parts} of a split model")]
     Split {
         /// Which one, from 1.
         part: u32,
         /// How many there are.
         parts: u32,
+        /// File name of the first part, where this one's name tells it.
+        first: Option<String>,
+    },
+    /// A part of a split model is not beside the first one.
+    #[error("part {part} of {parts} is missing")]
+    PartMissing {
+        /// Which one, from 1.
+        part: u32,
+        /// How many there are.
+        parts: u32,
+        /// Its file name.
+        file_name: String,
+    },
+    /// A part of a split model after the first is wrong in itself.
+    #[error("{file_name}: {error}")]
+    Part {
+        /// Its file name.
+        file_name: String,
+        /// What is wrong.
+        error: Box<GgufError>,
+    },
+    /// Name and content disagree on whether this is a part of a split model, so that llama.cpp would not find the others.
+    #[error("{0}")]
+    PartName(String),
+    /// What decides how much memory a model takes comes later in the file than is read of it before a download.
+    #[error("`{key}` is not among its first {read} bytes")]
+    NotAtStart {
+        /// The metadata entry.
+        key: String,
+        /// How much was looked at.
+        read: u64,
     },
     /// A GGUF file that holds something else than a language model.
     #[error("{0}, not a language model")]
@@ -155,11 +186,33 @@ impl From<GgufError> for ErrorReport {
                     "Update Pocketbench."
                 })
             }
-            GgufError::Split { part, parts } => Self::new(
+            GgufError::Split { part, parts, first } => Self::new(
                 ErrorCode::InvalidInput,
-                format!("The file is part {part} of {parts} of a split model; split models cannot be measured yet."),
+                format!("The file is part {part} of {parts} of a split model, and a model begins with its first part."),
             )
-            .hint("Get the model as one file, or join the parts with llama.cpp's llama-gguf-split --merge."),
+            .hint(match first {
+                Some(first) => format!("Pick {first}."),
+                None => "Pick the first part.".to_owned(),
+            }),
+            GgufError::PartMissing { part, parts, file_name } => Self::new(
+                ErrorCode::ModelFileTruncated,
+                format!("The model is incomplete: part {part} of {parts}, {file_name}, is not beside the first part."),
+            )
+            .hint("Download the missing part into the same folder, under its own name."),
+            GgufError::Part { file_name, error } => {
+                let mut report = Self::from(*error);
+                report.message = format!("{file_name}: {}", report.message);
+                return report;
+            }
+            GgufError::PartName(problem) => {
+                Self::new(ErrorCode::InvalidInput, format!("The parts of the model cannot be found: {problem}."))
+                    .hint("Give each part the name that it was published under, such as model-00001-of-00003.gguf.")
+            }
+            GgufError::NotAtStart { key, .. } => Self::new(
+                ErrorCode::InvalidInput,
+                format!("Whether the model fits cannot be told before it is downloaded: its `{key}` comes too late."),
+            )
+            .hint("Compare the file's size with the memory of this device, or download it to see."),
             GgufError::NotAModel(kind) => {
                 Self::new(ErrorCode::InvalidInput, format!("The file holds {kind}, not a language model."))
                     .hint("Pick the model's main file.")

@@ -31,6 +31,8 @@ const MAX_DIMENSIONS: u32 = 4;
 
 pub(crate) const TEMPLATE_KEY: &str = "tokenizer.chat_template";
 const ALIGNMENT_KEY: &str = "general.alignment";
+const EMBEDDING: &str = "token_embd.weight";
+const OUTPUT: &str = "output.weight";
 
 /// A metadata value, as far as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,8 @@ pub(crate) enum Value {
     U32(u32),
     /// `uint16`.
     U16(u16),
+    /// `int32`.
+    I32(i32),
     /// Any other number or boolean; no key of interest has one.
     OtherScalar,
     /// A string.
@@ -51,17 +55,54 @@ pub(crate) enum Value {
     OtherArray(u64),
 }
 
+/// Bytes of all tensors of one number format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TypeBytes {
+    /// The format.
+    pub(crate) format: &'static TensorType,
+    /// All of them.
+    pub(crate) bytes: u64,
+    /// Matrices of the layers and the output matrix whose rows come in eights: those that llama.cpp may repack.
+    pub(crate) matrix_bytes: u64,
+}
+
+/// `token_embd.weight`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Embedding {
+    /// One a token.
+    pub(crate) rows: u64,
+    /// All of it.
+    pub(crate) bytes: u64,
+    /// Its number format.
+    pub(crate) format: &'static TensorType,
+}
+
 /// What a file holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Gguf {
     /// Metadata.
     pub(crate) entries: HashMap<String, Value>,
+    /// Tensors that the file says it has.
+    pub(crate) n_tensors: u64,
+    /// Names of the tensors.
+    pub(crate) names: HashSet<String>,
     /// Number of weights over all tensors.
     pub(crate) elements: u64,
     /// Bytes by number format.
-    pub(crate) bytes_by_type: Vec<(&'static TensorType, u64)>,
-    /// Rows of `token_embd.weight`, one a token.
-    pub(crate) embedding_rows: Option<u64>,
+    pub(crate) types: Vec<TypeBytes>,
+    /// Token embeddings.
+    pub(crate) embedding: Option<Embedding>,
+    /// Bytes of all experts' tensors.
+    pub(crate) expert_bytes: u64,
+}
+
+/// What the start of a file holds.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// As far as it was read.
+    pub(crate) gguf: Gguf,
+    /// At least this many bytes are needed to read on; `None` if the header is complete.
+    pub(crate) needs: Option<u64>,
 }
 
 /// Reads forward and never past the end of the file or the limits.
@@ -69,6 +110,10 @@ struct Cursor<R> {
     inner: BufReader<R>,
     at: u64,
     size: u64,
+    /// Bytes that are here: the file's size, or less where only its start is.
+    here: u64,
+    /// Set when reading stopped because more bytes must be fetched: how many there must be at least.
+    needs: Option<u64>,
     kept: u64,
 }
 
@@ -77,6 +122,10 @@ fn align(offset: u64, alignment: u64) -> Option<u64> {
 }
 
 impl<R: Read + Seek> Cursor<R> {
+    fn new(inner: R, size: u64, here: u64) -> Self {
+        Self { inner: BufReader::with_capacity(1 << 16, inner), at: 0, size, here, needs: None, kept: 0 }
+    }
+
     fn corrupt(&self, problem: impl Into<String>) -> GgufError {
         GgufError::Corrupt { problem: problem.into(), offset: self.at }
     }
@@ -86,14 +135,36 @@ impl<R: Read + Seek> Cursor<R> {
     }
 
     /// Makes sure that `n` more bytes can belong to the header.
-    fn expect(&self, n: u64) -> Result<(), GgufError> {
+    fn expect(&mut self, n: u64) -> Result<(), GgufError> {
         match self.at.checked_add(n) {
             Some(end) if end > MAX_HEADER_BYTES => {
                 Err(self.corrupt(format!("its header would be larger than {MAX_HEADER_BYTES} bytes")))
             }
             Some(end) if end > self.size => Err(self.truncated(end)),
+            Some(end) if end > self.here => {
+                self.needs = Some(end);
+                Err(self.truncated(end))
+            }
             Some(_) => Ok(()),
             None => Err(self.corrupt("a length in its header is absurd")),
+        }
+    }
+
+    /// As [`Self::expect`] for what must fit into the file, here or not.
+    fn expect_all(&mut self, n: u64) -> Result<(), GgufError> {
+        let here = std::mem::replace(&mut self.here, self.size);
+        let result = self.expect(n);
+        self.here = here;
+        result
+    }
+
+    /// Where an array of `n` texts was cut after `read` of them: it needs about as much for each of the others.
+    fn go_on_like(&mut self, first: u64, read: u64, n: u64) {
+        if let Some(needs) = &mut self.needs {
+            let so_far = u128::from(self.at - first);
+            let whole = (so_far * u128::from(n)).checked_div(u128::from(read)).unwrap_or(u128::from(n) * 8);
+            let end = u128::from(first) + whole.max(u128::from(n) * 8);
+            *needs = (*needs).max(u64::try_from(end).unwrap_or(u64::MAX));
         }
     }
 
@@ -184,7 +255,24 @@ const ARRAY: u32 = 9;
 
 /// Reads the header of a GGUF file of `size` bytes.
 pub(crate) fn parse<R: Read + Seek>(file: R, size: u64) -> Result<Gguf, GgufError> {
-    let mut cursor = Cursor { inner: BufReader::with_capacity(1 << 16, file), at: 0, size, kept: 0 };
+    let mut gguf = Gguf::default();
+    read(&mut Cursor::new(file, size, size), &mut gguf)?;
+    Ok(gguf)
+}
+
+/// Reads as much of a header as the first bytes of a file of `size` bytes hold. What is there is judged as strictly as in
+/// [`parse`].
+pub(crate) fn parse_start(start: &[u8], size: u64) -> Result<Start, GgufError> {
+    let mut gguf = Gguf::default();
+    let mut cursor = Cursor::new(io::Cursor::new(start), size, size.min(start.len() as u64));
+    match read(&mut cursor, &mut gguf) {
+        Ok(()) => Ok(Start { gguf, needs: None }),
+        Err(_) if cursor.needs.is_some() => Ok(Start { gguf, needs: cursor.needs }),
+        Err(error) => Err(error),
+    }
+}
+
+fn read<R: Read + Seek>(cursor: &mut Cursor<R>, gguf: &mut Gguf) -> Result<(), GgufError> {
     if &cursor.bytes::<4>()? != b"GGUF" {
         return Err(GgufError::NotGguf { looks_like: "something else".into() });
     }
@@ -193,25 +281,30 @@ pub(crate) fn parse<R: Read + Seek>(file: R, size: u64) -> Result<Gguf, GgufErro
         version if (1..=0xffff).contains(&version.swap_bytes()) => return Err(GgufError::BigEndian),
         version => return Err(GgufError::UnsupportedVersion(version)),
     }
-    let n_tensors = cursor.u64()?;
+    gguf.n_tensors = cursor.u64()?;
     let n_entries = cursor.u64()?;
-    if n_tensors > MAX_TENSORS {
-        return Err(cursor.corrupt(format!("it claims to have {n_tensors} tensors")));
+    if gguf.n_tensors > MAX_TENSORS {
+        return Err(cursor.corrupt(format!("it claims to have {} tensors", gguf.n_tensors)));
     }
     if n_entries > MAX_ENTRIES {
         return Err(cursor.corrupt(format!("it claims to have {n_entries} metadata entries")));
     }
 
-    let mut entries = HashMap::new();
     for _ in 0..n_entries {
         let key = cursor.name("metadata entry", MAX_KEY_BYTES)?;
-        let value = value(&mut cursor, &key)?;
-        if entries.contains_key(&key) {
+        if gguf.entries.contains_key(&key) {
             return Err(cursor.corrupt(format!("the metadata entry `{}` is there twice", shown(&key))));
         }
-        entries.insert(key, value);
+        let mut items = None;
+        let value = value(cursor, &key, &mut items);
+        if let (Err(_), Some(_), Some(n)) = (&value, cursor.needs, items) {
+            // The array goes on beyond what is here, but its count is known: that of the vocabulary, above all.
+            gguf.entries.insert(key, Value::OtherArray(n));
+            return value.map(|_| ());
+        }
+        gguf.entries.insert(key, value?);
     }
-    let alignment = match entries.get(ALIGNMENT_KEY) {
+    let alignment = match gguf.entries.get(ALIGNMENT_KEY) {
         None => 32,
         // A multiple of 8 by the format, a power of two by llama.cpp.
         Some(Value::U32(n)) if n.is_power_of_two() && *n >= 8 => u64::from(*n),
@@ -220,14 +313,16 @@ pub(crate) fn parse<R: Read + Seek>(file: R, size: u64) -> Result<Gguf, GgufErro
         }
         Some(_) => return Err(cursor.corrupt("its alignment is not a 32-bit number")),
     };
-    tensors(&mut cursor, n_tensors, alignment, entries)
+    tensors(cursor, alignment, gguf)
 }
 
-fn value<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str) -> Result<Value, GgufError> {
+/// `items` becomes the count of an array as soon as that is read.
+fn value<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str, items: &mut Option<u64>) -> Result<Value, GgufError> {
     let value_type = cursor.u32()?;
     match value_type {
         U32 => cursor.u32().map(Value::U32),
         U16 => cursor.u16().map(Value::U16),
+        I32 => cursor.u32().map(|n| Value::I32(n.cast_signed())),
         BOOL => match cursor.u8()? {
             0 | 1 => Ok(Value::OtherScalar),
             other => Err(cursor.corrupt(format!("`{}` is {other}, and must be true or false", shown(key)))),
@@ -245,7 +340,7 @@ fn value<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str) -> Result<Value, Ggu
             }
             cursor.text(n).map(Value::String)
         }
-        ARRAY => array(cursor, key),
+        ARRAY => array(cursor, key, items),
         other => match scalar_size(other) {
             Some(size) => cursor.skip(size).map(|()| Value::OtherScalar),
             None => Err(cursor.corrupt(format!("`{}` has the unknown type {other}", shown(key)))),
@@ -253,9 +348,10 @@ fn value<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str) -> Result<Value, Ggu
     }
 }
 
-fn array<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str) -> Result<Value, GgufError> {
+fn array<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str, items: &mut Option<u64>) -> Result<Value, GgufError> {
     let item_type = cursor.u32()?;
     let n = cursor.u64()?;
+    *items = Some(n);
     match (item_type, scalar_size(item_type)) {
         (U32 | I32, _) if n <= MAX_KEPT_ARRAY => {
             cursor.expect(n * 4)?;
@@ -275,10 +371,13 @@ fn array<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str) -> Result<Value, Ggu
         }
         (STRING, _) => {
             // Each takes 8 bytes for its length at least: refuse an absurd count at once.
-            cursor.expect(n.saturating_mul(8))?;
-            for _ in 0..n {
-                let length = cursor.u64()?;
-                cursor.skip(length)?;
+            cursor.expect_all(n.saturating_mul(8))?;
+            let first = cursor.at;
+            for i in 0..n {
+                if let Err(error) = cursor.u64().and_then(|length| cursor.skip(length)) {
+                    cursor.go_on_like(first, i, n);
+                    return Err(error);
+                }
             }
             Ok(Value::OtherArray(n))
         }
@@ -291,18 +390,11 @@ fn array<R: Read + Seek>(cursor: &mut Cursor<R>, key: &str) -> Result<Value, Ggu
 
 /// Reads the tensors' descriptions and checks that each lies where the format puts it: one after the other, aligned,
 /// inside the file.
-fn tensors<R: Read + Seek>(
-    cursor: &mut Cursor<R>,
-    n_tensors: u64,
-    alignment: u64,
-    entries: HashMap<String, Value>,
-) -> Result<Gguf, GgufError> {
-    let mut names = HashSet::new();
-    let mut gguf = Gguf { entries, elements: 0, bytes_by_type: Vec::new(), embedding_rows: None };
+fn tensors<R: Read + Seek>(cursor: &mut Cursor<R>, alignment: u64, gguf: &mut Gguf) -> Result<(), GgufError> {
     // Where the next tensor starts and where the last one ends, from the start of the data.
     let mut next = 0u64;
     let mut end = 0u64;
-    for _ in 0..n_tensors {
+    for _ in 0..gguf.n_tensors {
         let name = cursor.name("tensor", MAX_TENSOR_NAME)?;
         let wrong = |cursor: &Cursor<R>, what: String| cursor.corrupt(format!("the tensor `{}` {what}", shown(&name)));
         let n_dimensions = cursor.u32()?;
@@ -338,28 +430,74 @@ fn tensors<R: Read + Seek>(
         }
         let bytes = tensor_end - next;
         (end, next) = (tensor_end, padded);
-        match gguf.bytes_by_type.iter_mut().find(|(known, _)| *known == format) {
-            Some((_, total)) => *total += bytes,
-            None => gguf.bytes_by_type.push((format, bytes)),
-        }
-        gguf.elements = gguf.elements.saturating_add(elements);
-        if name == "token_embd.weight" {
-            gguf.embedding_rows = shape.get(1).copied();
-        }
-        if names.contains(&name) {
+        if gguf.names.contains(&name) {
             return Err(wrong(cursor, "is there twice".into()));
         }
-        names.insert(name);
+        gguf.count(&name, &shape, format, elements, bytes);
+        gguf.names.insert(name);
     }
 
-    if n_tensors > 0 {
+    if gguf.n_tensors > 0 {
         let needed = align(cursor.at, alignment).and_then(|start| start.checked_add(end));
         let needed = needed.ok_or_else(|| cursor.corrupt("its tensors are larger than any disk"))?;
         if needed > cursor.size {
             return Err(GgufError::Truncated { what: "its tensor data ends at byte", needed, file_bytes: cursor.size });
         }
     }
-    Ok(gguf)
+    Ok(())
+}
+
+impl Gguf {
+    fn count(&mut self, name: &str, shape: &[u64], format: &'static TensorType, elements: u64, bytes: u64) {
+        self.elements = self.elements.saturating_add(elements);
+        let is_matrix = name == OUTPUT || (name.starts_with("blk.") && shape.get(1).is_some_and(|rows| *rows > 1));
+        let matrix_bytes = if is_matrix && in_eights(shape) { bytes } else { 0 };
+        add(&mut self.types, TypeBytes { format, bytes, matrix_bytes });
+        if name == EMBEDDING {
+            self.embedding = shape.get(1).map(|rows| Embedding { rows: *rows, bytes, format });
+        }
+        // Experts of a layer lie in one tensor of three dimensions, or each in one of its own. Shared ones (`_shexp`) work
+        // on every token.
+        if name.starts_with("blk.") && name.split('.').any(|part| part.ends_with("_exps")) {
+            self.expert_bytes = self.expert_bytes.saturating_add(bytes);
+        }
+    }
+
+    /// Whether the embeddings are also the output matrix: there is no other.
+    pub(crate) fn tied(&self) -> bool {
+        self.embedding.is_some() && !self.names.contains(OUTPUT)
+    }
+
+    /// Takes in the tensors of another part of the same model. Gives the name of one that is in both.
+    pub(crate) fn join(&mut self, part: Self) -> Result<(), String> {
+        for types in part.types {
+            add(&mut self.types, types);
+        }
+        self.elements = self.elements.saturating_add(part.elements);
+        self.expert_bytes = self.expert_bytes.saturating_add(part.expert_bytes);
+        self.embedding = self.embedding.or(part.embedding);
+        self.n_tensors = self.n_tensors.saturating_add(part.n_tensors);
+        for name in part.names {
+            if let Some(name) = self.names.replace(name) {
+                return Err(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_eights(shape: &[u64]) -> bool {
+    shape.get(1).is_some_and(|rows| rows.is_multiple_of(8))
+}
+
+fn add(types: &mut Vec<TypeBytes>, more: TypeBytes) {
+    match types.iter_mut().find(|known| known.format == more.format) {
+        Some(known) => {
+            known.bytes = known.bytes.saturating_add(more.bytes);
+            known.matrix_bytes = known.matrix_bytes.saturating_add(more.matrix_bytes);
+        }
+        None => types.push(more),
+    }
 }
 
 /// A name from the file as it may be shown: no control characters, not long.

@@ -1,5 +1,7 @@
 //! Number formats of tensors, and names of quantization recipes.
 
+use crate::gguf::TypeBytes;
+
 /// One of ggml's number formats.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TensorType {
@@ -105,18 +107,31 @@ const RECIPES: &[(u32, &str, &[&str])] = &[
 
 /// Name of a file's quantization: the recipe that the file names, if it holds a tensor of the recipe's own format;
 /// otherwise the format that holds most of its bytes. So a file whose `general.file_type` was forgotten or is wrong is
-/// named by what is in it. `bytes_by_type` must not be empty.
-pub(crate) fn quantization(file_type: Option<u32>, bytes_by_type: &[(&'static TensorType, u64)]) -> &'static str {
-    let largest = bytes_by_type.iter().max_by_key(|(_, bytes)| *bytes).map_or("none", |(t, _)| t.name);
+/// named by what is in it. `types` must not be empty.
+pub(crate) fn quantization(file_type: Option<u32>, types: &[TypeBytes]) -> &'static str {
+    let largest = types.iter().max_by_key(|t| t.bytes).map_or("none", |t| t.format.name);
     let recipe = file_type.and_then(|id| RECIPES.iter().find(|recipe| recipe.0 == id));
     let Some((_, name, formats)) = recipe else { return largest };
     // Every file has small tensors in full precision, so those formats must hold most of it.
     let evident = if matches!(*name, "F32" | "F16" | "BF16") {
         formats.contains(&largest)
     } else {
-        bytes_by_type.iter().any(|(t, _)| formats.contains(&t.name))
+        types.iter().any(|t| formats.contains(&t.format.name))
     };
     if evident { name } else { largest }
+}
+
+/// Recipe and main format of a file of which only the start is known: as `general.file_type` says, else as a piece of the
+/// file's name says, since files exist that give 0 (`F32`) for want of knowing better.
+pub(crate) fn recipe(file_type: Option<u32>, stem: &str) -> Option<(&'static str, &'static TensorType)> {
+    let said = RECIPES.iter().find(|recipe| Some(recipe.0) == file_type.filter(|id| *id != 0));
+    let named = || {
+        let mut pieces = stem.split(['-', '.']).rev();
+        pieces.find_map(|piece| RECIPES.iter().find(|recipe| recipe.1.eq_ignore_ascii_case(piece)))
+    };
+    let (_, name, formats) = said.or_else(named)?;
+    let format = TYPES.iter().find(|t| Some(&t.name) == formats.first())?;
+    Some((name, format))
 }
 
 #[cfg(test)]
@@ -142,8 +157,9 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_its_recipe_unless_its_tensors_say_otherwise() {
-        let bytes = |list: &[(&str, u64)]| -> Vec<(&'static TensorType, u64)> {
-            list.iter().map(|(name, n)| (TYPES.iter().find(|t| t.name == *name).unwrap(), *n)).collect()
+        let bytes = |list: &[(&str, u64)]| -> Vec<TypeBytes> {
+            let format = |name: &str| TYPES.iter().find(|t| t.name == name).unwrap();
+            list.iter().map(|(name, n)| TypeBytes { format: format(name), bytes: *n, matrix_bytes: 0 }).collect()
         };
         // Small models keep a large embedding matrix at more bits: the recipe still is the recipe.
         assert_eq!(quantization(Some(15), &bytes(&[("Q8_0", 170), ("Q4_K", 70), ("F32", 1)])), "Q4_K_M");
@@ -156,5 +172,16 @@ mod tests {
             "0 is also what a file says that forgot"
         );
         assert_eq!(quantization(Some(0), &bytes(&[("F32", 9)])), "F32");
+    }
+
+    #[test]
+    fn a_recipe_is_told_by_the_file_type_or_else_by_the_name() {
+        let name = |file_type, stem| recipe(file_type, stem).map(|(name, format)| (name, format.name));
+        assert_eq!(name(Some(15), "model"), Some(("Q4_K_M", "Q4_K")));
+        assert_eq!(name(Some(15), "model-Q8_0"), Some(("Q4_K_M", "Q4_K")));
+        assert_eq!(name(Some(0), "model-Q8_0"), Some(("Q8_0", "Q8_0")));
+        assert_eq!(name(None, "model-7b.q5_k_s-00001-of-00002"), Some(("Q5_K_S", "Q5_K")));
+        assert_eq!(name(None, "model-7b"), None);
+        assert_eq!(name(Some(0), "model"), None);
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use common::{
     Gguf, array_value, file, raw_value, string_array, string_value, tensor, text, u16_value, u32_array, u32_value,
 };
-use pocketbench_domain::model::ModelHeader;
+use pocketbench_domain::model::{ModelHeader, TensorTypeBytes};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_hub::{FileError, GgufError, KNOWN_ARCHITECTURES, read_header};
 
@@ -28,6 +28,10 @@ fn corrupt(gguf: &Gguf, words: &str) {
     assert!(message.contains(words), "`{words}` is not in: {message}");
 }
 
+fn types(name: &str, bytes: u64, matrix_bytes: u64) -> TensorTypeBytes {
+    TensorTypeBytes { name: name.into(), bytes, matrix_bytes }
+}
+
 #[test]
 fn a_good_file_is_described() {
     let expected = ModelHeader {
@@ -47,7 +51,15 @@ fn a_good_file_is_described() {
         sliding_window: None,
         n_vocab: 3,
         has_chat_template: true,
-        ..ModelHeader::default()
+        n_ff: 0,
+        parts: 1,
+        tensor_types: vec![types("Q4_0", 2304, 2304), types("F32", 256, 0), types("Q8_0", 204, 0)],
+        embedding_bytes: 204,
+        // There is no `output.weight`.
+        tied_embeddings: true,
+        n_expert: 0,
+        n_expert_used: 0,
+        expert_bytes: 0,
     };
     assert_eq!(read(&Gguf::tiny().bytes()).unwrap(), expected);
     let version_2 = Gguf { version: 2, ..Gguf::tiny() };
@@ -335,7 +347,45 @@ fn what_is_no_measurable_model_says_what_it_is() {
         assert!(message.contains(words), "{message}");
         assert!(!message.contains('\u{1b}'), "no control characters reach the screen");
     }
+    let vocabulary_part = Gguf { tensors: Vec::new(), ..Gguf::tiny() }.with("split.count", u16_value(1));
+    assert!(matches!(read(&vocabulary_part.bytes()), Err(GgufError::NotAModel(_))));
     assert!(read(&Gguf::tiny().with("split.count", u16_value(1)).bytes()).is_ok(), "one part is the whole");
+}
+
+#[test]
+fn matrices_that_may_be_repacked_are_counted_apart() {
+    let mut gguf = Gguf::tiny();
+    gguf.tensors = vec![
+        tensor("token_embd.weight", &[64, 16], 2, 16 * 2 * 18),
+        tensor("blk.0.attn_q.weight", &[64, 64], 2, 64 * 2 * 18),
+        tensor("blk.0.odd.weight", &[64, 12], 2, 12 * 2 * 18),
+        tensor("blk.0.attn_norm.weight", &[64], 0, 256),
+    ];
+    let tied = read(&gguf.bytes()).unwrap();
+    let all = (16 + 64 + 12) * 2 * 18;
+    assert_eq!(tied.tensor_types, [types("Q4_0", all, all - 12 * 2 * 18), types("F32", 256, 0)]);
+    assert!(tied.tied_embeddings);
+    gguf.tensors.push(tensor("output.weight", &[64, 16], 8, 16 * 2 * 34));
+    let header = read(&gguf.bytes()).unwrap();
+    let [first, second, _] = &header.tensor_types[..] else { panic!("{header:?}") };
+    assert_eq!(*first, types("Q4_0", all, 64 * 2 * 18));
+    assert_eq!(*second, types("Q8_0", 16 * 2 * 34, 16 * 2 * 34));
+    assert_eq!((header.embedding_bytes, header.tied_embeddings), (16 * 2 * 18, false));
+}
+
+#[test]
+fn experts_are_counted() {
+    let mut gguf = Gguf::tiny()
+        .with("llama.expert_count", u32_value(8))
+        .with("llama.expert_used_count", u32_value(2))
+        .with("llama.feed_forward_length", u32_array(&[128, 96]));
+    gguf.tensors.push(tensor("blk.0.ffn_up_exps.weight", &[64, 128, 8], 2, 8 * 128 * 2 * 18));
+    gguf.tensors.push(tensor("blk.0.ffn_up_shexp.weight", &[64, 128], 2, 128 * 2 * 18));
+    let header = read(&gguf.bytes()).unwrap();
+    assert_eq!((header.n_expert, header.n_expert_used, header.n_ff), (8, 2, 128));
+    assert_eq!(header.expert_bytes, 8 * 128 * 2 * 18);
+    corrupt(&gguf.clone().with("llama.expert_used_count", u32_value(9)), "9 of its 8 experts");
+    corrupt(&gguf.with("llama.expert_count", u32_value(u32::MAX)), "more than any model");
 }
 
 #[test]

@@ -1357,6 +1357,10 @@ n_vocab: number,
  */
 has_chat_template: boolean, 
 /**
+ * Width of the feed-forward layer, the widest where layers differ; 0 where not known.
+ */
+n_ff: number, 
+/**
  * Files that the model is split over; 1 for an ordinary one, 0 in records made before this was read.
  */
 parts: number, 
@@ -2092,7 +2096,8 @@ name: string,
  */
 bytes: number, 
 /**
- * Bytes of those that are matrices of a layer or the output matrix: what a CPU may repack into a layout of its own.
+ * Bytes of those that are matrices of a layer or the output matrix, with rows in multiples of eight: what a CPU may
+ * repack into a layout of its own.
  */
 matrix_bytes: number, };
 
