@@ -3,7 +3,8 @@
 use crate::api::{AppEvent, ModelEntry};
 use crate::jobs::new_job;
 use crate::{App, Result, blocking, now};
-use pocketbench_domain::fit::Fit;
+use pocketbench_domain::device::DeviceProfile;
+use pocketbench_domain::fit::{Fit, Machine};
 use pocketbench_domain::job::{JobKind, JobState};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::settings::EngineSettings;
@@ -221,14 +222,22 @@ pub(crate) fn default_settings(n_ctx: u32, n_seq_max: u32) -> EngineSettings {
 }
 
 fn default_threads() -> u32 {
-    static THREADS: OnceLock<u32> = OnceLock::new();
-    *THREADS.get_or_init(|| {
-        let device = pocketbench_device::profile(Path::new("."));
-        device.physical_cores.unwrap_or(device.logical_cores).min(device.logical_cores).max(1)
-    })
+    let device = this_device();
+    device.physical_cores.unwrap_or(device.logical_cores).min(device.logical_cores).max(1)
+}
+
+/// What does not change about this machine.
+fn this_device() -> &'static DeviceProfile {
+    static DEVICE: OnceLock<DeviceProfile> = OnceLock::new();
+    DEVICE.get_or_init(|| pocketbench_device::profile(Path::new(".")))
+}
+
+/// What this machine has for a model now.
+pub(crate) fn machine() -> Machine {
+    Machine { available_bytes: pocketbench_device::ram_available().unwrap_or(0), ..this_device().into() }
 }
 
 /// Whether a model fits into the memory that is available now.
 pub(crate) fn fit_of(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings) -> Fit {
-    Fit::predict(header, settings, file_bytes, pocketbench_device::ram_available().unwrap_or(0))
+    Fit::predict(header, settings, file_bytes, &machine())
 }

@@ -2,7 +2,7 @@
 
 use crate::api::RunRequest;
 use crate::jobs::new_job;
-use crate::models::{default_settings, fit_of};
+use crate::models::{default_settings, fit_of, machine};
 use crate::record::StoreRecorder;
 use crate::{App, Result, new_id, now, suites};
 use pocketbench_bench::{Plan, Runner, plan_cells};
@@ -158,7 +158,7 @@ impl App {
             cells: self.store().cells(run.id).await?,
             measured: counts.into_iter().map(|(cell, count)| (cell, (0..count.counted).collect())).collect(),
             launch: self.0.config.launch.clone(),
-            available_bytes: pocketbench_device::ram_available().unwrap_or(0),
+            machine: machine(),
         };
         let mut recorder = StoreRecorder::new(self, job, run);
         Runner::new(plan, &mut recorder, token.clone(), now, new_id).run().await?;

@@ -1,6 +1,6 @@
 //! What is to be measured, in which order, and what of it is measured already.
 
-use pocketbench_domain::fit::Fit;
+use pocketbench_domain::fit::{Fit, Machine};
 use pocketbench_domain::run::{Cell, CellId, CellState, RunId, RunSpec};
 use pocketbench_domain::suite::Work;
 use pocketbench_worker::Launch;
@@ -38,8 +38,8 @@ pub struct Plan {
     pub measured: HashMap<CellId, HashSet<u32>>,
     /// How workers are started.
     pub launch: Launch,
-    /// Memory that can be used without swapping, now.
-    pub available_bytes: u64,
+    /// What the machine has for it now.
+    pub machine: Machine,
 }
 
 impl Plan {
@@ -76,11 +76,9 @@ impl Plan {
             .spec
             .entries
             .iter()
-            .map(|e| {
-                Fit::predict(&e.model.header, &e.settings, e.model.file_bytes, self.available_bytes).predicted_bytes
-            })
+            .map(|e| Fit::predict(&e.model.header, &e.settings, e.model.file_bytes, &self.machine).predicted_bytes)
             .fold(0, u64::saturating_add);
-        needed <= self.available_bytes / 5 * 4
+        needed <= self.machine.available_bytes / 5 * 4
     }
 
     /// Groups of slots that are measured together: one group if they fit, else one a slot.

@@ -319,7 +319,7 @@ impl<'a> Stored<'a> {
         let samples = cells.filter_map(|cell| self.samples.get(&cell.id)).flatten();
         let device = &self.run.device;
         let model = &entry.model;
-        let fit = Fit::predict(&model.header, &entry.settings, model.file_bytes, device.ram_available_bytes);
+        let fit = Fit::predict(&model.header, &entry.settings, model.file_bytes, &device.into());
         MemorySummary {
             file_bytes: model.file_bytes,
             weights_bytes: largest(|session| session.loaded.weights_bytes()),

@@ -1,5 +1,6 @@
 //! Does a model fit into the memory that is available? Computed from the GGUF header alone.
 
+use crate::device::DeviceProfile;
 use crate::model::ModelHeader;
 use crate::settings::{EngineSettings, FlashAttention, KvType};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,57 @@ pub enum FitClass {
     Tight,
     /// More than there is.
     TooBig,
+}
+
+/// What of a machine decides whether a model fits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Memory that can be used without swapping, now.
+    pub available_bytes: u64,
+    /// Instruction sets, named as in [`DeviceProfile::cpu_features`]: they decide which weights are repacked.
+    pub cpu_features: Vec<String>,
+    /// What happened on it before.
+    pub experience: Experience,
+}
+
+impl From<&DeviceProfile> for Machine {
+    fn from(device: &DeviceProfile) -> Self {
+        Self {
+            available_bytes: device.ram_available_bytes,
+            cpu_features: device.cpu_features.clone(),
+            experience: Experience::default(),
+        }
+    }
+}
+
+impl Machine {
+    fn has(&self, feature: &str) -> bool {
+        self.cpu_features.iter().any(|have| have == feature)
+    }
+
+    /// What a need of this many bytes means here: [`FitClass::of`], moved by experience. A need that is available and no
+    /// larger than one that worked fits, since the spare fifth is there for what is not known. One that is as large as one
+    /// that failed never fits with room to spare, whatever else worked.
+    #[must_use]
+    pub fn class(&self, predicted: u64) -> FitClass {
+        let class = FitClass::of(predicted, self.available_bytes);
+        let failed = self.experience.smallest_failed_bytes.is_some_and(|failed| predicted >= failed);
+        let worked = self.experience.largest_worked_bytes.is_some_and(|worked| predicted <= worked);
+        match class {
+            FitClass::Fits if failed => FitClass::Tight,
+            FitClass::Tight if worked && !failed => FitClass::Fits,
+            class => class,
+        }
+    }
+}
+
+/// Footprints that were measured on a machine: peaks of workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Experience {
+    /// The largest that worked.
+    pub largest_worked_bytes: Option<u64>,
+    /// The smallest that failed for want of memory.
+    pub smallest_failed_bytes: Option<u64>,
 }
 
 /// Predicted memory of a loaded model, in bytes.
@@ -95,7 +147,7 @@ const F32: u64 = 4;
 const FEED_FORWARD: u64 = 4;
 
 impl Fit {
-    /// Predicts the memory of a model loaded with these settings, and whether that fits into `available` bytes.
+    /// Predicts the memory of a model loaded with these settings, and whether that fits into what `machine` has now.
     ///
     /// ```text
     /// weights  = max(tensor bytes, file if mapped)
@@ -118,26 +170,49 @@ impl Fit {
     ///
     /// Header values are not trusted: everything saturates, nothing overflows.
     #[must_use]
-    pub fn predict(header: &ModelHeader, settings: &EngineSettings, file_bytes: u64, available: u64) -> Self {
-        let weights_bytes = header.tensor_bytes.max(if settings.use_mmap { file_bytes } else { 0 });
+    pub fn predict(header: &ModelHeader, settings: &EngineSettings, file_bytes: u64, machine: &Machine) -> Self {
+        let tensor_bytes = header.tensor_bytes.max(if settings.use_mmap { file_bytes } else { 0 });
+        let repacked_bytes = if settings.repack { repacked_bytes(header, machine) } else { 0 };
+        // A mapped file stays, whether its pages are used or not. One that is read keeps what was not repacked.
+        let weights_bytes = if settings.use_mmap { tensor_bytes } else { tensor_bytes.saturating_sub(repacked_bytes) };
         let context = u64::from(settings.n_ctx).max(1).next_multiple_of(CTX_STEP);
         let kv_bytes = kv_bytes(header, settings, context);
         let compute_bytes = compute_bytes(header, settings, context);
         let baseline_bytes = WORKER_BYTES.saturating_add(product(&[header.n_vocab.into(), VOCAB_ENTRY_BYTES]));
-        let predicted_bytes = sum(&[weights_bytes, kv_bytes, compute_bytes, baseline_bytes]);
+        let predicted_bytes = sum(&[weights_bytes, repacked_bytes, kv_bytes, compute_bytes, baseline_bytes]);
+        let file_backed_bytes = if settings.use_mmap { weights_bytes } else { 0 };
         Self {
             weights_bytes,
-            repacked_bytes: 0,
+            repacked_bytes,
             kv_bytes,
             compute_bytes,
             baseline_bytes,
             predicted_bytes,
-            file_backed_bytes: if settings.use_mmap { weights_bytes } else { 0 },
-            anonymous_bytes: predicted_bytes - if settings.use_mmap { weights_bytes } else { 0 },
-            available_bytes: available,
-            class: FitClass::of(predicted_bytes, available),
+            file_backed_bytes,
+            anonymous_bytes: predicted_bytes - file_backed_bytes,
+            available_bytes: machine.available_bytes,
+            class: machine.class(predicted_bytes),
         }
     }
+}
+
+/// Bytes of the weights that llama.cpp's CPU backend keeps in a layout of its own on this machine.
+fn repacked_bytes(header: &ModelHeader, machine: &Machine) -> u64 {
+    let repacked = header.tensor_types.iter().filter(|t| is_repacked(&t.name, machine));
+    repacked.fold(0, |bytes, t| bytes.saturating_add(t.matrix_bytes))
+}
+
+/// Whether matrices of this format are repacked: `ggml_repack_get_optimal_repack_type` of llama.cpp's
+/// `ggml/src/ggml-cpu/repack.cpp` and `qtype_has_amx_kernels` of `amx/common.h`, bindings 0.1.160. All want rows in
+/// multiples of eight or less.
+fn is_repacked(format: &str, machine: &Machine) -> bool {
+    let by_avx2 = ["Q4_0", "Q4_K", "IQ4_NL", "MXFP4"];
+    let by_arm = ["Q1_0", "Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "MXFP4"];
+    let by_amx = ["Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"];
+    (machine.has("avx2") && by_avx2.contains(&format))
+        || (machine.has("avx512f") && format == "Q2_K")
+        || (machine.has("dotprod") && by_arm.contains(&format))
+        || (machine.has("amx") && machine.has("avx512vnni") && by_amx.contains(&format))
 }
 
 impl FitClass {

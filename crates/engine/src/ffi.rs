@@ -135,6 +135,7 @@ impl Model {
             let mut params = sys::llama_model_default_params();
             params.n_gpu_layers = i32::try_from(settings.n_gpu_layers).unwrap_or(i32::MAX);
             params.load_mode = if settings.use_mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
+            params.use_extra_bufts = settings.repack;
             params.progress_callback = Some(on_load_progress);
             params.progress_callback_user_data = std::ptr::from_mut(&mut progress).cast();
             sys::llama_model_load_from_file(path.as_ptr(), params)

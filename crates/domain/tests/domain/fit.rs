@@ -1,7 +1,7 @@
 //! The fit formula against figures worked out by hand, at its edges, and with hostile headers.
 
 use crate::fixture::header;
-use pocketbench_domain::fit::{Fit, FitClass, VOCAB_ENTRY_BYTES, WORKER_BYTES};
+use pocketbench_domain::fit::{Fit, FitClass, Machine, VOCAB_ENTRY_BYTES, WORKER_BYTES};
 use pocketbench_domain::model::ModelHeader;
 use pocketbench_domain::settings::{EngineSettings, FlashAttention, KvType};
 use proptest::prelude::*;
@@ -12,8 +12,13 @@ fn smollm2() -> ModelHeader {
     header("SmolLM2 135M Instruct", "Q4_1")
 }
 
+/// A machine without instruction sets that repack, and with this much memory.
+fn plain(available_bytes: u64) -> Machine {
+    Machine { available_bytes, ..Machine::default() }
+}
+
 fn predict(settings: &EngineSettings) -> Fit {
-    Fit::predict(&smollm2(), settings, 92_000_000, GIB)
+    Fit::predict(&smollm2(), settings, 92_000_000, &plain(GIB))
 }
 
 #[test]
@@ -63,7 +68,8 @@ fn a_sliding_window_does_not_lower_the_estimate() {
     let mut windowed = smollm2();
     windowed.sliding_window = Some(512);
     let settings = EngineSettings::new(8_192, 2);
-    let (with, without) = (Fit::predict(&windowed, &settings, 0, GIB), Fit::predict(&smollm2(), &settings, 0, GIB));
+    let (with, without) =
+        (Fit::predict(&windowed, &settings, 0, &plain(GIB)), Fit::predict(&smollm2(), &settings, 0, &plain(GIB)));
     assert_eq!(with.kv_bytes, without.kv_bytes);
     assert_eq!(with.compute_bytes, without.compute_bytes + 512 * 8_192 * 2, "a mask of its own");
 }
@@ -91,7 +97,7 @@ fn predictions_hold_against_measurements() {
     for (header, file_bytes, n_ctx, n_seq_max, flash_attention, kv_mib, compute_mib, peak_kb) in measured {
         let mut settings = EngineSettings::new(n_ctx, 2);
         (settings.n_seq_max, settings.flash_attention) = (n_seq_max, flash_attention);
-        let fit = Fit::predict(header, &settings, file_bytes, GIB);
+        let fit = Fit::predict(header, &settings, file_bytes, &plain(GIB));
         let case = format!("{} {n_ctx} {n_seq_max} {flash_attention:?} {fit:?}", header.name);
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         assert!((mib(fit.kv_bytes) - kv_mib).abs() < 0.005, "{case}");
@@ -110,7 +116,7 @@ fn layers_may_differ_and_missing_ones_count_in_full() {
     let kv = |heads: Vec<u32>| {
         let mut header = smollm2();
         header.n_head_kv = heads;
-        Fit::predict(&header, &settings, 0, GIB).kv_bytes
+        Fit::predict(&header, &settings, 0, &plain(GIB)).kv_bytes
     };
     assert_eq!(kv([vec![3; 15], vec![0; 15]].concat()), kv(vec![3; 30]) / 2);
     assert_eq!(kv(vec![]), kv(vec![9; 30]), "every head its own keys");
@@ -141,7 +147,7 @@ proptest! {
         let mut settings = EngineSettings::new(s[0], 1);
         (settings.n_batch, settings.n_ubatch, settings.n_seq_max) = (s[1], s[2], s[3]);
         settings.flash_attention = if off { FlashAttention::Off } else { FlashAttention::Auto };
-        let fit = Fit::predict(&header, &settings, file, free);
+        let fit = Fit::predict(&header, &settings, file, &plain(free));
         prop_assert!(fit.predicted_bytes >= fit.weights_bytes.max(fit.kv_bytes).max(fit.compute_bytes));
         prop_assert_eq!(fit.class == FitClass::TooBig, fit.predicted_bytes > free);
     }
