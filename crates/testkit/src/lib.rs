@@ -1,4 +1,7 @@
-//! Real models for the tests. `scripts/models` fetches them; nothing is faked and nothing is skipped without them.
+//! Models for the tests: real ones, which `scripts/models` fetches (nothing is faked and nothing is skipped without them),
+//! and files with the shapes of large models and random weights ([`gguf`]).
+
+pub mod gguf;
 
 use std::path::PathBuf;
 
