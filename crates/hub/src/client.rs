@@ -612,8 +612,8 @@ fn content_range(answer: &Answer) -> Result<(u64, u64, Option<u64>), RemoteError
         let (first, last) = range.split_once('-')?;
         let (first, last) = (digits(first)?, digits(last)?);
         let total = if total == "*" { None } else { Some(digits(total)?) };
-        let sound = first <= last && last < u64::MAX && total.is_none_or(|total| last < total);
-        sound.then_some((first, last + 1, total))
+        let end = last.checked_add(1)?;
+        (first < end && total.is_none_or(|total| last < total)).then_some((first, end, total))
     });
     parsed.ok_or_else(|| RemoteError::RangeInvalid {
         host: host(&answer.url),

@@ -169,8 +169,7 @@ impl HubClient {
         reporter.report();
         let result = Download { client: self, plan, options, cancel, shared }.run(&mut reporter).await;
         if result.is_ok() {
-            reporter.note = None;
-            reporter.report();
+            reporter.say(None);
         }
         result
     }
@@ -197,6 +196,13 @@ impl Reporter<'_> {
             fetched: self.shared.fetched.load(Ordering::Relaxed),
             note: self.note.clone(),
         });
+    }
+
+    fn say(&mut self, note: Option<DownloadNote>) {
+        if self.note != note {
+            self.note = note;
+            self.report();
+        }
     }
 
     fn part_done(&mut self, bytes: u64) {
@@ -254,7 +260,7 @@ impl Download<'_> {
             hashes.begin_part(several);
             let (paths, file, expected) = match part {
                 Part::Present(paths) => {
-                    reporter.note = Some(DownloadNote::Checking);
+                    reporter.say(Some(DownloadNote::Checking));
                     let (path, shared) = (paths.target.clone(), self.shared.clone());
                     hashes =
                         self.blocking(reporter, move || hash_file(&path, &mut hashes, &shared).map(|_| hashes)).await?;
@@ -285,7 +291,7 @@ impl Download<'_> {
             return Err(error.unwrap_or(RemoteError::Cancelled));
         }
 
-        reporter.note = Some(DownloadNote::Finishing);
+        reporter.say(Some(DownloadNote::Finishing));
         let folder = self.plan.folder.clone();
         let stop = self.shared.stop.clone();
         let paths = finished.iter().map(|(paths, _)| paths.target.clone()).collect();
@@ -359,7 +365,7 @@ impl Download<'_> {
         let pinned = self.plan.sha256.as_ref().filter(|_| self.plan.parts.len() == 1);
         let bytes = self.plan.bytes.filter(|_| self.plan.parts.len() == 1);
         let mut attempts = Attempts::new(self.client, &remote.urls)?;
-        reporter.note = Some(DownloadNote::Locating);
+        reporter.say(Some(DownloadNote::Locating));
         let located = loop {
             let url = attempts.url().clone();
             let located = self.attend(reporter, self.client.locate(&url, FIRST_BYTES, FIRST_BYTES)).await;
@@ -371,9 +377,9 @@ impl Download<'_> {
                     let wait = attempts.after(error)?;
                     if !wait.is_zero() {
                         let seconds = wait.as_secs_f64().ceil() as u64;
-                        reporter.note = Some(DownloadNote::Waiting { seconds, because });
+                        reporter.say(Some(DownloadNote::Waiting { seconds, because }));
                         self.attend(reporter, async { Ok(tokio::time::sleep(wait).await) }).await?;
-                        reporter.note = Some(DownloadNote::Locating);
+                        reporter.say(Some(DownloadNote::Locating));
                     }
                 }
             }
@@ -388,8 +394,7 @@ impl Download<'_> {
             Some(known) if !known.is_same_place(&identity) => return Err(RemoteError::NameTaken(paths.partial)),
             known => {
                 if known.is_some() {
-                    reporter.note = Some(DownloadNote::StartsOver);
-                    reporter.report();
+                    reporter.say(Some(DownloadNote::StartsOver));
                 }
                 let _ = std::fs::remove_file(&paths.partial);
                 journal.begin(identity.clone())?;
@@ -407,7 +412,7 @@ impl Download<'_> {
         expected: Option<String>,
     ) -> Result<(Part, Located), RemoteError> {
         let Some(expected) = expected else { return Err(RemoteError::NameTaken(paths.target)) };
-        reporter.note = Some(DownloadNote::Checking);
+        reporter.say(Some(DownloadNote::Checking));
         let (path, shared) = (paths.target.clone(), self.shared.clone());
         let found = self
             .blocking(reporter, move || {
@@ -468,7 +473,7 @@ impl Download<'_> {
         located: Located,
         mut hashes: Hashes,
     ) -> Result<(PartFile, Hashes), RemoteError> {
-        reporter.note = Some(DownloadNote::Checking);
+        reporter.say(Some(DownloadNote::Checking));
         let (paths, shared) = (paths.clone(), self.shared.clone());
         let (part, hashes, hashed) = self
             .blocking(reporter, move || {
@@ -477,7 +482,7 @@ impl Download<'_> {
                 Ok((part, hashes, hashed))
             })
             .await?;
-        reporter.note = None;
+        reporter.say(None);
 
         let identity = part.identity.clone();
         let missing = part.missing();
@@ -628,7 +633,7 @@ impl Transfer<'_> {
                         }
                     }
                     Some(located) if running.is_empty() => {
-                        reporter.note = Some(DownloadNote::NoResume);
+                        reporter.say(Some(DownloadNote::NoResume));
                         self.queue.clear();
                         running.push(Box::pin(self.request(located.clone(), 0..self.identity.blocks())));
                     }
@@ -659,7 +664,7 @@ impl Transfer<'_> {
                     match result.and_then(|(located, _)| self.same(located)) {
                         Ok(located) => {
                             self.located = Some(Arc::new(located));
-                            reporter.note = None;
+                            reporter.say(None);
                             None
                         }
                         Err(error) => Some(error),
@@ -695,7 +700,7 @@ impl Transfer<'_> {
             paused = Some(Instant::now() + wait);
             if !wait.is_zero() {
                 let seconds = wait.as_secs_f64().ceil() as u64;
-                reporter.note = Some(DownloadNote::Waiting { seconds, because });
+                reporter.say(Some(DownloadNote::Waiting { seconds, because }));
             }
         }
         Ok(())
