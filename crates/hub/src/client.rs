@@ -1,9 +1,10 @@
 //! Requests to hosts of models: redirects, tokens, ranges, and what an answer that is no answer means.
 
+use crate::header::looks_like;
 use crate::remote_error::RemoteError;
 use crate::source::{
-    DEFAULT_HUB, invalid, is_loopback, join, name_of, parse_url, part_paths, safe_file_name, split_repository,
-    without_query,
+    DEFAULT_HUB, invalid, is_loopback, join, name_of, parse_url, part_paths, safe_file_name, safe_path,
+    split_repository, without_query,
 };
 use chrono::DateTime;
 use pocketbench_domain::catalogue::ModelSource;
@@ -231,12 +232,7 @@ impl HubClient {
         match source {
             ModelSource::Repository { repository, revision, path } => {
                 let (bases, repository) = self.bases(repository)?;
-                if path.split('/').any(|s| s.is_empty() || s == "." || s == "..") {
-                    return Err(RemoteError::FileNameUnsafe {
-                        name: path.escape_debug().take(80).collect(),
-                        problem: "could lead out of the models folder",
-                    });
-                }
+                safe_path(path)?;
                 let urls = |path: &str| {
                     let segments =
                         || repository.split('/').chain(["resolve", revision.as_str()]).chain(path.split('/'));
@@ -731,21 +727,6 @@ fn not_text(headers: &HeaderMap, host: &str) -> Result<(), RemoteError> {
         _ => return Ok(()),
     };
     Err(RemoteError::NotAModel { host: host.into(), looks_like: looks_like.into() })
-}
-
-/// What a file that is not GGUF seems to be.
-fn looks_like(start: &[u8]) -> String {
-    let text = String::from_utf8_lossy(start);
-    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
-    if text.starts_with("<!doctype html") || text.starts_with("<html") {
-        "a web page, as a site sends it that wants a login first".into()
-    } else if text.starts_with("version https://git-lfs") {
-        "a Git LFS pointer".into()
-    } else if start.is_empty() {
-        "nothing".into()
-    } else {
-        format!("a file that starts with “{}”", start[..start.len().min(4)].escape_ascii())
-    }
 }
 
 /// An ETag that is a SHA-256, as the hub's are for large files.

@@ -4,7 +4,7 @@
 use crate::client::{Answer, Attempts, Body, HubClient, Located, RemotePart, check_range, host, number};
 use crate::disk::{Block, Hashes, PartFile, Shared, finish, hash_along, hash_file};
 use crate::error::GgufError;
-use crate::header::read_header;
+use crate::header::read_header_at;
 use crate::journal::{BLOCK, Identity, Journal, Paths, discard_partial};
 use crate::remote_error::RemoteError;
 use crate::source::{safe_file_name, without_query};
@@ -169,7 +169,8 @@ impl HubClient {
         reporter.report();
         let result = Download { client: self, plan, options, cancel, shared }.run(&mut reporter).await;
         if result.is_ok() {
-            reporter.say(None);
+            reporter.note = None;
+            reporter.report();
         }
         result
     }
@@ -299,8 +300,11 @@ impl Download<'_> {
             for (_, file) in &finished {
                 file.as_ref().map_or(Ok(()), PartFile::sync)?;
             }
-            let first = finished[0].1.as_ref().map_or(&finished[0].0.target, |file| &file.path);
-            let judged = read_header(first).map(|_| ());
+            let lies = |path: &Path| {
+                let part = finished.iter().find(|(paths, _)| paths.target == path);
+                part.and_then(|(_, file)| file.as_ref()).map_or(path.to_path_buf(), |file| file.path.clone())
+            };
+            let judged = read_header_at(&finished[0].0.target, &lies).map(|_| ());
             if stop.is_cancelled() {
                 return Err(RemoteError::Cancelled);
             }

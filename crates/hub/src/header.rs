@@ -8,7 +8,7 @@ use crate::tensor_type::{TensorType, quantization, recipe};
 use pocketbench_domain::model::{ModelHeader, TensorTypeBytes};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// llama.cpp's `LLAMA_MAX_LAYERS`.
 const MAX_LAYERS: u32 = 512;
@@ -30,7 +30,12 @@ pub(crate) const START_LIMIT: u64 = 1 << 20;
 ///
 /// Takes milliseconds, but touches the disk: not for an async task's own thread.
 pub fn read_header(path: &Path) -> Result<ModelHeader, GgufError> {
-    let mut gguf = read_file(path)?;
+    read_header_at(path, &Path::to_path_buf)
+}
+
+/// The same for files that will have their names only later: `lies` says where the file of a name is now.
+pub(crate) fn read_header_at(path: &Path, lies: &dyn Fn(&Path) -> PathBuf) -> Result<ModelHeader, GgufError> {
+    let mut gguf = read_file(&lies(path))?;
     let name = PartName::of_path(path);
     let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let Some(split) = Split::of(&gguf)? else {
@@ -49,7 +54,7 @@ pub fn read_header(path: &Path) -> Result<ModelHeader, GgufError> {
     let name = name.filter(|name| name.part == 1 && name.parts == split.count).ok_or_else(|| {
         GgufError::PartName(format!("the file is part 1 of {}, but its name does not say so", split.count))
     })?;
-    join_parts(&mut gguf, path, &name, split)?;
+    join_parts(&mut gguf, &|part| lies(&path.with_file_name(name.file_name(part))), &name, split)?;
     let stem = name.prefix().to_owned();
     Ok(ModelHeader { parts: split.count, ..describe(&Metadata { gguf: &gguf, start: None }, &stem)? })
 }
@@ -161,7 +166,7 @@ impl Split {
 }
 
 /// Adds the tensors of the other parts to those of the first.
-fn join_parts(gguf: &mut Gguf, first: &Path, name: &PartName, split: Split) -> Result<(), GgufError> {
+fn join_parts(gguf: &mut Gguf, lies: &dyn Fn(u32) -> PathBuf, name: &PartName, split: Split) -> Result<(), GgufError> {
     let expected = match gguf.entries.get("split.tensors.count") {
         Some(Value::I32(n)) => u64::try_from(*n).unwrap_or(0),
         _ => return Err(corrupt("`split.tensors.count` is missing or no 32-bit number".into())),
@@ -174,7 +179,7 @@ fn join_parts(gguf: &mut Gguf, first: &Path, name: &PartName, split: Split) -> R
             }
             error => GgufError::Part { file_name: file_name.clone(), error: Box::new(error) },
         };
-        let other = read_file(&first.with_file_name(&file_name)).map_err(wrong)?;
+        let other = read_file(&lies(part)).map_err(wrong)?;
         let place = Split::of(&other).map_err(wrong)?;
         if !place.is_some_and(|place| place.no + 1 == part && place.count == split.count) {
             return Err(wrong(corrupt(format!("it should be part {part} of {} and is not", split.count))));
@@ -196,7 +201,7 @@ fn join_parts(gguf: &mut Gguf, first: &Path, name: &PartName, split: Split) -> R
 }
 
 /// What a file that is not GGUF seems to be, for the message.
-fn looks_like(start: &[u8]) -> String {
+pub(crate) fn looks_like(start: &[u8]) -> String {
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
     let guess = if start.is_empty() {

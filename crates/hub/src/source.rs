@@ -58,7 +58,7 @@ pub fn parse_reference(text: &str) -> Result<Reference, RemoteError> {
             if !path.is_empty() && is_repository_part(owner) && is_repository_part(name) =>
         {
             let path = path.join("/");
-            safe_file_name(path.rsplit('/').next().unwrap_or(&path))?;
+            safe_path(&path)?;
             let repository = repository(owner, name);
             Ok(Reference::File(ModelSource::Repository { repository, revision: revision.to_owned(), path }))
         }
@@ -117,6 +117,15 @@ pub fn safe_file_name(name: &str) -> Result<String, RemoteError> {
         return Ok(name.to_owned());
     };
     Err(RemoteError::FileNameUnsafe { name: name.escape_debug().take(80).collect(), problem })
+}
+
+/// Refuses a path within a repository that is not plainly one.
+pub(crate) fn safe_path(path: &str) -> Result<(), RemoteError> {
+    if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        let name = path.escape_debug().take(80).collect();
+        return Err(RemoteError::FileNameUnsafe { name, problem: "is no path within a repository" });
+    }
+    safe_file_name(path.rsplit('/').next().unwrap_or(path)).map(|_| ())
 }
 
 /// Marks that turn the direction of text, and line ends that are no control characters.
