@@ -14,6 +14,7 @@ pub mod generate;
 pub mod job;
 pub mod metric;
 pub mod model;
+pub mod roofline;
 pub mod run;
 pub mod settings;
 pub mod stats;

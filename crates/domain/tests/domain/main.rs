@@ -5,6 +5,7 @@ mod fit;
 mod fixture;
 mod format;
 mod metric;
+mod roofline;
 mod stats;
 mod validity;
 mod verdict;
