@@ -6,6 +6,7 @@ use crate::source::{
     DEFAULT_HUB, invalid, is_loopback, join, name_of, parse_url, part_paths, safe_file_name, safe_path,
     split_repository, without_query,
 };
+use bytes::Bytes;
 use chrono::DateTime;
 use pocketbench_domain::catalogue::ModelSource;
 use reqwest::header::{
@@ -184,28 +185,27 @@ impl HubClient {
     pub fn new(options: ClientOptions) -> Result<Self, RemoteError> {
         let hub = parse_url(&options.hub)?;
         let mirror = options.mirror.as_deref().map(parse_url).transpose()?;
+        let tls = tls()?;
         let builder = || {
             // Redirects are followed here, where it is known whom the token belongs to.
-            Ok::<_, RemoteError>(
-                Client::builder()
-                    .user_agent(&options.user_agent)
-                    .redirect(reqwest::redirect::Policy::none())
-                    .retry(reqwest::retry::never())
-                    .referer(false)
-                    .http1_only()
-                    .connect_timeout(options.connect_timeout)
-                    .tls_backend_preconfigured(tls()?),
-            )
+            Client::builder()
+                .user_agent(&options.user_agent)
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+                .http1_only()
+                .connect_timeout(options.connect_timeout)
+                .tls_backend_preconfigured(tls.clone())
         };
         let built = |builder: reqwest::ClientBuilder| {
             builder.build().map_err(|e| RemoteError::Internal(format!("no client: {}", causes(&e.without_url()))))
         };
-        let mut remote = builder()?;
+        let mut remote = builder();
         if let Some(proxy) = &options.proxy {
             // The words of the error may repeat the proxy's password.
             remote = remote.proxy(Proxy::all(proxy).map_err(|_| invalid(proxy, "is no address of a proxy"))?);
         }
-        let (remote, local) = (built(remote)?, built(builder()?.no_proxy())?);
+        let (remote, local) = (built(remote)?, built(builder().no_proxy())?);
         Ok(Self(Arc::new(Inner { options, hub, mirror, remote, local })))
     }
 
@@ -559,9 +559,7 @@ impl Body {
     }
 
     /// The next piece; `None` at the end.
-    pub(crate) async fn next(
-        &mut self,
-    ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>>, RemoteError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, RemoteError> {
         let stalled = |waited| RemoteError::Stalled { host: self.host.clone(), waited };
         // Only the time spent waiting here counts: a slow disk is not the host's fault.
         let asked = Instant::now();

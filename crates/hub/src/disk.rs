@@ -3,6 +3,7 @@
 
 use crate::journal::{BLOCK, Identity, Journal, Paths};
 use crate::remote_error::RemoteError;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -10,14 +11,24 @@ use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver as Counts;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
-/// Whole blocks, as they come from the network.
+/// Bytes after which the system is asked to write.
+const FLUSH: usize = 32 << 20;
+
+/// A whole block, in the pieces that came from the network: no byte is copied on its way to the file.
 pub(crate) struct Block {
     pub(crate) index: usize,
-    pub(crate) data: Vec<u8>,
+    pub(crate) pieces: Vec<Bytes>,
+    pub(crate) checksum: u32,
+}
+
+impl Block {
+    fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
 }
 
 /// What the two sides of a download tell each other.
@@ -31,8 +42,6 @@ pub(crate) struct Shared {
     pub(crate) fetched: AtomicU64,
     /// Set to make file work end early.
     pub(crate) stop: CancellationToken,
-    /// Buffers of blocks that are written, to be filled again.
-    pub(crate) spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Shared {
@@ -147,8 +156,15 @@ impl PartFile {
         shared: &Shared,
     ) -> Result<Self, RemoteError> {
         let mut whole = 0;
+        let (flush, flushes) = mpsc::sync_channel(1);
+        flush_along(self.path.clone(), flushes);
+        let mut unflushed = 0;
         while let Some(block) = blocks.blocking_recv() {
             self.take(&block, shared)?;
+            unflushed += block.len();
+            if unflushed >= FLUSH && flush.try_send(()).is_ok() {
+                unflushed = 0;
+            }
             let before = whole;
             while self.journal.blocks.get(whole).is_some_and(Option::is_some) {
                 whole += 1;
@@ -157,18 +173,14 @@ impl PartFile {
                 // Nobody listens any more if hashing failed; that shows in the end.
                 let _ = counts.send(whole);
             }
-            if let Ok(mut spare) = shared.spare.lock() {
-                spare.push(block.data);
-            }
         }
         Ok(self)
     }
 
     fn take(&mut self, block: &Block, shared: &Shared) -> Result<(), RemoteError> {
-        let checksum = crc32fast::hash(&block.data);
         if let Some(known) = self.journal.blocks[block.index] {
             // A host that sends everything or nothing sends this again.
-            return if known == checksum {
+            return if known == block.checksum {
                 Ok(())
             } else {
                 let host = self.identity.source.split('/').nth(2).unwrap_or_default().to_owned();
@@ -177,10 +189,12 @@ impl PartFile {
         }
         let failed = |e| RemoteError::file(&self.path, e);
         self.file.seek(SeekFrom::Start(block.index as u64 * BLOCK)).map_err(failed)?;
-        self.file.write_all(&block.data).map_err(failed)?;
-        self.journal.note(block.index, checksum)?;
-        shared.here.fetch_add(block.data.len() as u64, Ordering::Relaxed);
-        shared.fetched.fetch_add(block.data.len() as u64, Ordering::Relaxed);
+        for piece in &block.pieces {
+            self.file.write_all(piece).map_err(failed)?;
+        }
+        self.journal.note(block.index, block.checksum)?;
+        shared.here.fetch_add(block.len() as u64, Ordering::Relaxed);
+        shared.fetched.fetch_add(block.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -188,6 +202,18 @@ impl PartFile {
     pub(crate) fn sync(&self) -> Result<(), RemoteError> {
         self.file.sync_all().map_err(|e| RemoteError::file(&self.path, e))
     }
+}
+
+/// Has the system write what it holds back, so that it need not write gigabytes when the download is at its end. Nobody
+/// waits for this: it matters only how long the last such call takes.
+fn flush_along(path: PathBuf, flushes: mpsc::Receiver<()>) {
+    std::thread::spawn(move || {
+        // A handle of its own: a failure is reported to each handle once, and the last call must hear of it, too.
+        let Ok(file) = OpenOptions::new().write(true).open(path) else { return };
+        while flushes.recv().is_ok() {
+            let _ = file.sync_data();
+        }
+    });
 }
 
 /// Hashes blocks in order as they become available, `from` on; the others are hashed already.

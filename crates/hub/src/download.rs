@@ -4,7 +4,7 @@
 use crate::client::{Answer, Attempts, Body, HubClient, Located, RemotePart, check_range, host, number};
 use crate::disk::{Block, Hashes, PartFile, Shared, finish, hash_along, hash_file};
 use crate::error::GgufError;
-use crate::header::read_header_at;
+use crate::header::{looks_like, read_header_at};
 use crate::journal::{BLOCK, Identity, Journal, Paths, discard_partial};
 use crate::remote_error::RemoteError;
 use crate::source::{safe_file_name, without_query};
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// Most blocks that one request asks for: 16 MiB. Long enough that the way to the host hardly counts, and short enough that
 /// what comes stays near the place that is being hashed.
@@ -591,6 +592,8 @@ struct Transfer<'a> {
 
 /// What became of a request for blocks.
 struct Fetched {
+    /// Where they were asked for.
+    url: Url,
     /// Those that did not come.
     rest: Range<usize>,
     end: End,
@@ -647,14 +650,17 @@ impl Transfer<'_> {
             let failure = tokio::select! {
                 biased;
                 () = download.cancel.cancelled() => return Err(RemoteError::Cancelled),
-                Some(Fetched { rest, end }) = running.next(), if !running.is_empty() => {
+                Some(Fetched { url, rest, end }) = running.next(), if !running.is_empty() => {
                     give_back(&mut self.queue, rest);
+                    // Another address is in use by now, and this says nothing of it.
+                    let outdated = url != *attempts.url();
                     match end {
                         End::Done => None,
                         End::NoDisk => return Ok(()),
+                        End::Failed(error) if outdated && error.is_of_host() => None,
                         End::Failed(error) => Some(error),
                         End::NoRanges => {
-                            if let Some(located) = &mut self.located {
+                            if let Some(located) = self.located.as_mut().filter(|_| !outdated) {
                                 Arc::make_mut(located).ranges = false;
                                 running.clear();
                                 self.queue = vec![0..self.identity.blocks()];
@@ -738,7 +744,7 @@ impl Transfer<'_> {
                 // What comes next starts from the beginning, whatever came.
                 rest = if matches!(end, End::Done) { 0..0 } else { 0..request.identity.blocks() };
             }
-            Fetched { rest, end }
+            Fetched { url: request.located.url.clone(), rest, end }
         }
     }
 }
@@ -768,28 +774,30 @@ impl Request {
         let host = host(&answer.url);
         let mut body = Body::new(answer.response, self.client.options(), host.clone());
         let mut coming = Coming { shared: &self.shared, bytes: 0 };
-        let mut data = self.buffer();
+        let (mut pieces, mut checksum, mut length) = (Vec::new(), crc32fast::Hasher::new(), 0);
         let mut first = !located.ranges;
-        while let Some(chunk) = body.next().await? {
-            let mut chunk = &chunk[..];
+        while let Some(mut chunk) = body.next().await? {
+            if std::mem::take(&mut first) && !b"GGUF".starts_with(&chunk[..chunk.len().min(4)]) {
+                return Err(RemoteError::NotAModel { host, looks_like: looks_like(&chunk[..chunk.len().min(512)]) });
+            }
             while !chunk.is_empty() {
                 if Range::is_empty(blocks) {
                     return Err(RemoteError::LengthMismatch { host, expected: Some(bytes), found: None });
                 }
-                let length = self.identity.block_len(blocks.start);
-                let (now, later) = chunk.split_at(chunk.len().min(length - data.len()));
-                data.extend_from_slice(now);
-                coming.add(now.len());
-                chunk = later;
-                if data.len() == length {
-                    if std::mem::take(&mut first) && !data.starts_with(b"GGUF") {
-                        return Err(RemoteError::NotAModel { host, looks_like: "something else this time".into() });
-                    }
-                    let block = Block { index: blocks.start, data: std::mem::replace(&mut data, self.buffer()) };
+                let block_len = self.identity.block_len(blocks.start);
+                let piece = chunk.split_to(chunk.len().min(block_len - length));
+                checksum.update(&piece);
+                coming.add(piece.len());
+                length += piece.len();
+                pieces.push(piece);
+                if length == block_len {
+                    let checksum = std::mem::take(&mut checksum).finalize();
+                    let block = Block { index: blocks.start, pieces: std::mem::take(&mut pieces), checksum };
                     if self.sender.send(block).await.is_err() {
                         return Ok(End::NoDisk);
                     }
                     coming.clear();
+                    length = 0;
                     blocks.start += 1;
                 }
             }
@@ -797,7 +805,7 @@ impl Request {
         if Range::is_empty(blocks) {
             return Ok(End::Done);
         }
-        let found = blocks.start as u64 * BLOCK + data.len() as u64;
+        let found = blocks.start as u64 * BLOCK + length as u64;
         Err(if located.ranges {
             RemoteError::RangeInvalid { host, problem: format!("its answer ends at byte {found} of {}", range.end) }
         } else {
@@ -845,13 +853,6 @@ impl Request {
             }
             error => error,
         }
-    }
-
-    fn buffer(&self) -> Vec<u8> {
-        let spare = self.shared.spare.lock().ok().and_then(|mut spare| spare.pop());
-        let mut buffer = spare.unwrap_or_else(|| Vec::with_capacity(usize::try_from(BLOCK).unwrap_or(0)));
-        buffer.clear();
-        buffer
     }
 }
 

@@ -1074,3 +1074,32 @@ async fn a_server_that_speaks_no_tls_is_refused() {
     let report = ErrorReport::from(bench.fetch_from(&[url]).await.unwrap_err());
     assert_eq!(report.code, ErrorCode::TlsFailed, "{report:?}");
 }
+
+/// Where the system's certificates can be replaced for one process, one that vouches for the server is believed.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_the_system_trusts_is_believed() {
+    const URL: &str = "POCKETBENCH_TEST_TLS_URL";
+    if let Ok(url) = std::env::var(URL) {
+        // The second process, in which the system knows the certificate.
+        let bench = Bench::new(MB);
+        bench.is_whole(&bench.fetch_from(&[url]).await.unwrap());
+        return;
+    }
+    let content = model(MB, 7);
+    let (tls, pem) = acceptor("localhost");
+    let server = Server::start_with(move |request| Reply::file(request, &content, "\"v1\""), Some(tls)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("trusted.pem");
+    std::fs::write(&trusted, pem).unwrap();
+    let status = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_certificate_that_the_system_trusts_is_believed"])
+        .env(URL, format!("https://localhost:{}/{NAME}", server.port))
+        .env("SSL_CERT_FILE", trusted)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .await
+        .unwrap();
+    assert!(status.success());
+    assert!(server.requests().len() > 1, "over TLS");
+}
