@@ -92,7 +92,7 @@ impl Default for ClientOptions {
             min_bytes_per_s: 1024,
             attempts: 7,
             backoff: Duration::from_millis(500),
-            max_wait: Duration::from_secs(120),
+            max_wait: Duration::from_mins(2),
         }
     }
 }
@@ -449,7 +449,8 @@ impl HubClient {
                 let nowhere = |problem: &str| RemoteError::RedirectLoop { host: host.clone(), problem: problem.into() };
                 let target = headers.get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| url.join(to).ok());
                 let target = target.ok_or_else(|| nowhere("it redirects without saying where to"))?;
-                let allowed = parse_url(target.as_str()).is_ok() && !(is_loopback(&target) && !is_loopback(&url));
+                // A host elsewhere must not lead into this machine.
+                let allowed = parse_url(target.as_str()).is_ok() && (is_loopback(&url) || !is_loopback(&target));
                 if !allowed {
                     return Err(nowhere("it redirects to an address that may not be fetched from"));
                 }
@@ -727,7 +728,7 @@ fn not_text(headers: &HeaderMap, host: &str) -> Result<(), RemoteError> {
     Err(RemoteError::NotAModel { host: host.into(), looks_like: looks_like.into() })
 }
 
-/// An ETag that is a SHA-256, as the hub's are for large files.
+/// An `ETag` that is a SHA-256, as the hub's are for large files.
 fn sha256_of(etag: &str) -> Option<String> {
     let hex = etag.trim_start_matches("W/").trim_matches('"');
     (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())).then(|| hex.to_ascii_lowercase())

@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// Bytes after which the system is asked to write.
 const FLUSH: usize = 32 << 20;
 
+/// Blocks after which the hashing thread is woken: for each would cost more than it brings.
+const TELL: usize = 4;
+
 /// A whole block, in the pieces that came from the network: no byte is copied on its way to the file.
 pub(crate) struct Block {
     pub(crate) index: usize,
@@ -155,7 +158,7 @@ impl PartFile {
         counts: &mpsc::Sender<usize>,
         shared: &Shared,
     ) -> Result<Self, RemoteError> {
-        let mut whole = 0;
+        let (mut whole, mut told) = (0, 0);
         let (flush, flushes) = mpsc::sync_channel(1);
         flush_along(self.path.clone(), flushes);
         let mut unflushed = 0;
@@ -165,15 +168,16 @@ impl PartFile {
             if unflushed >= FLUSH && flush.try_send(()).is_ok() {
                 unflushed = 0;
             }
-            let before = whole;
             while self.journal.blocks.get(whole).is_some_and(Option::is_some) {
                 whole += 1;
             }
-            if whole > before {
+            if whole >= told + TELL {
                 // Nobody listens any more if hashing failed; that shows in the end.
                 let _ = counts.send(whole);
+                told = whole;
             }
         }
+        let _ = counts.send(whole);
         Ok(self)
     }
 
@@ -228,14 +232,19 @@ pub(crate) fn hash_along(
     let failed = |e| RemoteError::file(path, e);
     let mut file = File::open(path).map_err(failed)?;
     file.seek(SeekFrom::Start(from as u64 * BLOCK)).map_err(failed)?;
-    let mut buffer = vec![0; block_size()];
+    // Small enough to be hashed while it is in the processor's nearest cache.
+    let mut buffer = vec![0; 32 << 10];
     let mut next = from;
     while let Ok(whole) = counts.recv() {
         while next < whole {
             shared.go_on()?;
-            let block = &mut buffer[..identity.block_len(next)];
-            file.read_exact(block).map_err(failed)?;
-            hashes.update(block);
+            let mut left = identity.block_len(next);
+            while left > 0 {
+                let piece = &mut buffer[..left.min(32 << 10)];
+                file.read_exact(piece).map_err(failed)?;
+                hashes.update(piece);
+                left -= piece.len();
+            }
             next += 1;
         }
     }

@@ -101,6 +101,12 @@ pub enum DownloadNote {
     Finishing,
 }
 
+impl DownloadNote {
+    fn waiting(wait: Duration, because: String) -> Self {
+        Self::Waiting { seconds: wait.as_secs() + u64::from(wait.subsec_nanos() > 0), because }
+    }
+}
+
 impl fmt::Display for DownloadNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -226,7 +232,13 @@ enum Part {
     /// It is here under its name already, and it is the right one.
     Present(Paths),
     /// It is to be fetched, or the rest of it.
-    Unfinished { paths: Paths, journal: Journal, identity: Identity, located: Located },
+    Unfinished(Box<Unfinished>),
+}
+
+struct Unfinished {
+    paths: Paths,
+    journal: Journal,
+    identity: Identity,
 }
 
 impl Download<'_> {
@@ -250,7 +262,7 @@ impl Download<'_> {
         reporter.total = total;
         let here = parts.iter().map(|(part, located)| match part {
             Part::Present(_) => located.bytes,
-            Part::Unfinished { journal, .. } => journal.bytes(),
+            Part::Unfinished(part) => part.journal.bytes(),
         });
         self.check_space(total - here.sum::<u64>())?;
 
@@ -268,10 +280,9 @@ impl Download<'_> {
                         self.blocking(reporter, move || hash_file(&path, &mut hashes, &shared).map(|_| hashes)).await?;
                     (paths, None, located.sha256)
                 }
-                Part::Unfinished { paths, journal, identity, located } => {
-                    let expected = identity.sha256.clone();
-                    let (file, hashed) =
-                        self.fetch(reporter, remote, &paths, journal, identity, located, hashes).await?;
+                Part::Unfinished(part) => {
+                    let (paths, expected) = (part.paths.clone(), part.identity.sha256.clone());
+                    let (file, hashed) = self.fetch(reporter, remote, *part, located.clone(), hashes).await?;
                     hashes = hashed;
                     (paths, Some(file), expected)
                 }
@@ -353,7 +364,7 @@ impl Download<'_> {
         };
         let is_new = journal.identity.is_none() && !paths.partial.exists();
         let prepared = self.prepare_with(reporter, remote, paths.clone(), journal).await;
-        if is_new && !matches!(prepared, Ok((Part::Unfinished { .. }, _))) {
+        if is_new && !matches!(prepared, Ok((Part::Unfinished(_), _))) {
             // Nothing has begun, and nothing is left behind.
             let _ = std::fs::remove_file(&paths.journal);
         }
@@ -381,9 +392,12 @@ impl Download<'_> {
                     let because = error.to_string();
                     let wait = attempts.after(error)?;
                     if !wait.is_zero() {
-                        let seconds = wait.as_secs_f64().ceil() as u64;
-                        reporter.say(Some(DownloadNote::Waiting { seconds, because }));
-                        self.attend(reporter, async { Ok(tokio::time::sleep(wait).await) }).await?;
+                        reporter.say(Some(DownloadNote::waiting(wait, because)));
+                        let pause = async {
+                            tokio::time::sleep(wait).await;
+                            Ok(())
+                        };
+                        self.attend(reporter, pause).await?;
                         reporter.say(Some(DownloadNote::Locating));
                     }
                 }
@@ -405,7 +419,7 @@ impl Download<'_> {
                 journal.begin(identity.clone())?;
             }
         }
-        Ok((Part::Unfinished { paths, journal, identity, located: located.clone() }, located))
+        Ok((Part::Unfinished(Box::new(Unfinished { paths, journal, identity })), located))
     }
 
     /// A file has the name already: all is well if it is the same.
@@ -467,22 +481,19 @@ impl Download<'_> {
     }
 
     /// Fetches what is missing of a part.
-    #[expect(clippy::too_many_arguments, reason = "what was prepared, piece by piece")]
     async fn fetch(
         &self,
         reporter: &mut Reporter<'_>,
         remote: &RemotePart,
-        paths: &Paths,
-        journal: Journal,
-        identity: Identity,
+        part: Unfinished,
         located: Located,
         mut hashes: Hashes,
     ) -> Result<(PartFile, Hashes), RemoteError> {
         reporter.say(Some(DownloadNote::Checking));
-        let (paths, shared) = (paths.clone(), self.shared.clone());
+        let shared = self.shared.clone();
         let (part, hashes, hashed) = self
             .blocking(reporter, move || {
-                let mut part = PartFile::open(&paths, journal, identity)?;
+                let mut part = PartFile::open(&part.paths, part.journal, part.identity)?;
                 let hashed = part.check(&mut hashes, &shared)?;
                 Ok((part, hashes, hashed))
             })
@@ -579,6 +590,8 @@ fn as_planned(
     Ok(located)
 }
 
+type Locating<'a> = BoxFuture<'a, Result<(Located, Vec<u8>), RemoteError>>;
+
 /// The transfer of one part's missing blocks.
 struct Transfer<'a> {
     download: &'a Download<'a>,
@@ -620,31 +633,18 @@ impl Transfer<'_> {
         let connections = usize::try_from(download.options.connections.clamp(1, 16)).unwrap_or(1);
         let window = (missing / (4 * connections)).clamp(4, WINDOW);
         let mut running: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
-        let mut locating: Option<BoxFuture<'_, Result<(Located, Vec<u8>), RemoteError>>> = None;
+        let mut locating: Option<Locating<'_>> = None;
         let mut paused: Option<Instant> = None;
         let mut fetched_before = download.shared.fetched.load(Ordering::Relaxed);
         let mut tick = ticks();
         let mut tick_count = 0_u32;
         while !(self.queue.is_empty() && running.is_empty()) {
             if paused.is_none() && !self.queue.is_empty() {
-                match &self.located {
-                    None if locating.is_none() => {
-                        let url = attempts.url().clone();
-                        locating = Some(Box::pin(async move { client.locate(&url, FIRST_BYTES, FIRST_BYTES).await }));
-                    }
-                    Some(located) if located.ranges => {
-                        while running.len() < connections
-                            && let Some(blocks) = take(&mut self.queue, window)
-                        {
-                            running.push(Box::pin(self.request(located.clone(), blocks)));
-                        }
-                    }
-                    Some(located) if running.is_empty() => {
-                        reporter.say(Some(DownloadNote::NoResume));
-                        self.queue.clear();
-                        running.push(Box::pin(self.request(located.clone(), 0..self.identity.blocks())));
-                    }
-                    _ => {}
+                if self.located.is_some() {
+                    self.ask(&mut running, connections, window, reporter);
+                } else if locating.is_none() {
+                    let url = attempts.url().clone();
+                    locating = Some(Box::pin(async move { client.locate(&url, FIRST_BYTES, FIRST_BYTES).await }));
                 }
             }
             let failure = tokio::select! {
@@ -663,7 +663,8 @@ impl Transfer<'_> {
                             if let Some(located) = self.located.as_mut().filter(|_| !outdated) {
                                 Arc::make_mut(located).ranges = false;
                                 running.clear();
-                                self.queue = vec![0..self.identity.blocks()];
+                                self.queue.clear();
+                                self.queue.push(0..self.identity.blocks());
                             }
                             None
                         }
@@ -709,11 +710,32 @@ impl Transfer<'_> {
             (self.located, locating) = (None, None);
             paused = Some(Instant::now() + wait);
             if !wait.is_zero() {
-                let seconds = wait.as_secs_f64().ceil() as u64;
-                reporter.say(Some(DownloadNote::Waiting { seconds, because }));
+                reporter.say(Some(DownloadNote::waiting(wait, because)));
             }
         }
         Ok(())
+    }
+
+    /// Gives idle connections something to fetch.
+    fn ask(
+        &mut self,
+        running: &mut FuturesUnordered<BoxFuture<'_, Fetched>>,
+        connections: usize,
+        window: usize,
+        reporter: &mut Reporter<'_>,
+    ) {
+        let Some(located) = &self.located else { return };
+        if located.ranges {
+            while running.len() < connections
+                && let Some(blocks) = take(&mut self.queue, window)
+            {
+                running.push(Box::pin(self.request(located.clone(), blocks)));
+            }
+        } else if running.is_empty() {
+            reporter.say(Some(DownloadNote::NoResume));
+            self.queue.clear();
+            running.push(Box::pin(self.request(located.clone(), 0..self.identity.blocks())));
+        }
     }
 
     /// Refuses a file that is not the one that was begun.

@@ -115,14 +115,13 @@ impl Journal {
         let mut patience = 50;
         loop {
             match file.try_lock() {
-                Ok(()) => break,
                 Err(TryLockError::WouldBlock) if patience > 0 => {
                     patience -= 1;
                     std::thread::sleep(Duration::from_millis(100));
                 }
                 Err(TryLockError::WouldBlock) => return Err(RemoteError::Busy(paths.target.clone())),
                 // Some file systems know no locks.
-                Err(TryLockError::Error(_)) => break,
+                Ok(()) | Err(TryLockError::Error(_)) => break,
             }
         }
         let mut journal = Self { path: path.clone(), file, identity: None, blocks: Vec::new() };
