@@ -5,7 +5,7 @@
 //! Ours hashes, keeps a journal and forces the file to the disk before it gives it its name; curl does none of that. So the
 //! table has curl as it is, and curl followed by `sync` of its file. Each is a process of its own.
 
-#![allow(clippy::print_stdout, reason = "it is a tool of the benchmark")]
+#![allow(clippy::format_push_string, reason = "plain is better than fast here")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -168,8 +168,7 @@ fn fetch(url: &str, folder: &Path) -> Result<(), Anything> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let before = memory("VmRSS")?;
-    let connections = std::env::var("CONNECTIONS").ok().map_or(4, |n| n.parse().unwrap_or(4));
-    let options = DownloadOptions { connections, ..DownloadOptions::default() };
+    let options = DownloadOptions::default();
     runtime.block_on(client.download(&plan, &options, &mut |_| (), &CancellationToken::new()))?;
     println!("{}", memory("VmHWM")?.saturating_sub(before));
     Ok(())

@@ -320,7 +320,7 @@ async fn killed_between_the_last_two_steps_nothing_is_fetched_again() {
         // Lets the download finish and puts its journal back, as if the program had died before removing it.
         let text = std::fs::read_to_string(&journal).unwrap();
         let first = text.lines().next().unwrap().to_owned();
-        let lines = bench.content.chunks(BLOCK as usize).enumerate();
+        let lines = bench.content.chunks(MB / 4).enumerate();
         let lines: Vec<String> = lines.map(|(i, block)| format!("{i} {:08x}", crc32fast::hash(block))).collect();
         format!("{first}\n{}\n", lines.join("\n"))
     };

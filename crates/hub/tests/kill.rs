@@ -36,20 +36,40 @@ fn fetch() {
     runtime.block_on(client.download(&plan, &options, &mut |_| (), &CancellationToken::new())).unwrap();
 }
 
-/// Starts a download; kills it after so many microseconds, if that is before its end.
-fn fetch_and_kill(folder: &Path, url: &str, after: Option<Duration>) -> ExitStatus {
+/// Starts a download; kills it after a while, if that is before its end. Also gives the bytes that the system held for it
+/// at that moment: they had come to this machine, and the program had not seen them.
+fn fetch_and_kill(folder: &Path, server: &Server, after: Option<Duration>) -> (ExitStatus, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "fetch", "--nocapture"])
         .env(FOLDER, folder)
-        .env(URL, url)
+        .env(URL, server.url("/model.gguf"))
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    let mut unread = 0;
     if let Some(after) = after {
         std::thread::sleep(after);
+        if cfg!(target_os = "linux") {
+            let _ = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
+            unread = queued(server.port);
+        }
         child.kill().unwrap();
     }
-    child.wait().unwrap()
+    (child.wait().unwrap(), unread)
+}
+
+/// Bytes between this server and its clients that nobody has read yet, as Linux tells.
+fn queued(port: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let queue = |line: &str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let is = |column: &str| column.rsplit_once(':').is_some_and(|(_, p)| u16::from_str_radix(p, 16) == Ok(port));
+        let (sending, receiving) = columns.get(4)?.split_once(':')?;
+        let ours = if is(columns[1]) { sending } else { receiving };
+        (is(columns[1]) || is(columns[2])).then(|| u64::from_str_radix(ours, 16).ok()).flatten()
+    };
+    // The listening socket counts connections there, of which none wait.
+    table.lines().skip(1).filter_map(queue).sum()
 }
 
 #[test]
@@ -62,10 +82,9 @@ fn a_download_that_is_killed_again_and_again_completes() {
     // Fast enough to keep four connections busy, and slow enough to be killed in the middle.
     let server = runtime.block_on(Server::start(move |request| {
         let mut reply = Reply::file(request, &served, "\"v1\"");
-        reply.pace = Some((64 << 10, Duration::from_millis(2)));
+        reply.pace = Some((64 << 10, Duration::from_millis(6)));
         reply
     }));
-    let url = server.url("/model.gguf");
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let (mut killed, mut downloads, mut most_again) = (0, 0, 0);
     while killed < kills {
@@ -75,8 +94,8 @@ fn a_download_that_is_killed_again_and_again_completes() {
             let here = partial_files(folder.path()).first().map_or(0, |partial| partial.bytes);
             let before = server.sent();
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let after = Duration::from_micros((random >> 33) % 400_000);
-            let status = fetch_and_kill(folder.path(), &url, (killed < kills).then_some(after));
+            let after = Duration::from_micros((random >> 33) % 700_000);
+            let (status, unread) = fetch_and_kill(folder.path(), &server, (killed < kills).then_some(after));
             // What was on its way when the other side died is not sent any more.
             std::thread::sleep(Duration::from_millis(20));
             let sent = server.sent() - before;
@@ -87,8 +106,9 @@ fn a_download_that_is_killed_again_and_again_completes() {
             killed += 1;
             let kept = partial_files(folder.path()).first().map_or(0, |partial| partial.bytes);
             assert!(kept >= here, "kill {killed}: {kept} of {here} bytes are left");
-            // All that was sent and is not here will be sent again.
-            let again = sent.saturating_sub(kept - here);
+            // All that was sent and is not here will be sent again. On a machine that is busy with other things, this
+            // server runs ahead of the program as no network would, so that what nobody has read yet does not count.
+            let again = sent.saturating_sub(kept - here).saturating_sub(unread);
             assert!(again <= AGAIN, "kill {killed} after {after:?}: {again} bytes are fetched twice");
             most_again = most_again.max(again);
         }

@@ -216,8 +216,8 @@ fn parts_are_named_and_found_on_the_mirror_first() {
 
 const SECRET: &str = "hf_VerySecretToken";
 
-fn token() -> Option<Token> {
-    Some(Token::new(&format!(" {SECRET}\n")).unwrap())
+fn token() -> Token {
+    Token::new(&format!(" {SECRET}\n")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +237,7 @@ async fn the_token_goes_to_its_host_and_nowhere_else() {
     })
     .await;
     let mirror = Server::start(|_| Reply::new(401, b"")).await;
-    let options = ClientOptions { mirror: Some(mirror.base()), token: token(), ..quick(&hub.base()) };
+    let options = ClientOptions { mirror: Some(mirror.base()), token: Some(token()), ..quick(&hub.base()) };
     assert!(!format!("{options:?}").contains(SECRET));
     let client = HubClient::new(options).unwrap();
     assert!(!format!("{client:?}").contains(SECRET));
@@ -260,7 +260,7 @@ async fn the_token_goes_to_its_host_and_nowhere_else() {
     let port = detour.url("/back");
     let hub =
         Server::start(move |request| if request.n == 0 { Reply::redirect(&port) } else { Reply::new(403, b"") }).await;
-    let client = HubClient::new(ClientOptions { token: token(), ..quick(&hub.base()) }).unwrap();
+    let client = HubClient::new(ClientOptions { token: Some(token()), ..quick(&hub.base()) }).unwrap();
     let part = RemotePart { file_name: "m.gguf".into(), urls: vec![hub.url("/m.gguf")] };
     client.probe(&part).await.unwrap_err();
     assert_eq!(with_token(&detour), 0);
@@ -293,10 +293,10 @@ async fn a_gated_repository_asks_for_a_token_and_says_what_is_wrong_with_one() {
     assert_eq!(found, ErrorCode::DownloadTokenRequired);
     assert!(message.contains("only to those who have a token"));
     assert_eq!(fetch(None, "hidden.gguf").await.0, ErrorCode::DownloadTokenRequired);
-    let (found, message) = fetch(token(), "bad.gguf").await;
+    let (found, message) = fetch(Some(token()), "bad.gguf").await;
     assert_eq!(found, ErrorCode::DownloadTokenRequired);
     assert!(message.contains("does not accept the token"));
-    assert_eq!(fetch(token(), "m.gguf").await.0, ErrorCode::DownloadForbidden);
+    assert_eq!(fetch(Some(token()), "m.gguf").await.0, ErrorCode::DownloadForbidden);
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     // The hub hides from strangers what does not exist.
     let hub = Server::start(|_| Reply::new(401, b"").with("X-Error-Code", "RepoNotFound")).await;
@@ -321,18 +321,15 @@ async fn huge(start: Vec<u8>, total: u64, ranges: bool) -> Server {
     let start = Arc::new(start);
     Server::start(move |request| {
         let mut reply = Reply { body: start.clone(), ..Reply::new(200, b"") };
-        match request.range.clone().filter(|_| ranges) {
-            Some(range) => {
-                reply.status = 206;
-                reply = reply.with("Content-Range", &format!("bytes {}-{}/{total}", range.start, range.end - 1));
-                reply.length = Some(range.len());
-                reply.piece = range;
-            }
-            None => {
-                reply.length = Some(usize::try_from(total).unwrap());
-                reply.piece = 0..start.len();
-                reply.hang = true;
-            }
+        if let Some(range) = request.range.clone().filter(|_| ranges) {
+            reply.status = 206;
+            reply = reply.with("Content-Range", &format!("bytes {}-{}/{total}", range.start, range.end - 1));
+            reply.length = Some(range.len());
+            reply.piece = range;
+        } else {
+            reply.length = Some(usize::try_from(total).unwrap());
+            reply.piece = 0..start.len();
+            reply.hang = true;
         }
         reply.with("X-Linked-Etag", &format!("\"{}\"", "ab".repeat(32)))
     })
@@ -631,7 +628,7 @@ async fn a_proxy_is_asked_for_the_way_and_this_machine_needs_none() {
 #[test]
 fn a_catalogue_is_taken_from_who_may_give_it() {
     use ring::signature::{Ed25519KeyPair, KeyPair};
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
     let catalogue = b"{\"schema\":1}";
     let signature = pair.sign(catalogue);

@@ -1,6 +1,7 @@
 //! A web server on this machine that does as it is told, above all what servers should not do.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "plain is better than fast here")]
 
 use std::collections::HashMap;
 use std::ops::Range;
