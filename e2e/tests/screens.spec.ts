@@ -37,6 +37,22 @@ const openTray = async (page: Page) => {
   await expect(page.getByTestId('job-tray')).toBeVisible()
 }
 
+/** A download that stands still half-way, the settings open. */
+const startDownload = async (page: Page) => {
+  const card = page.locator('[data-model="example-1b-chat"]')
+  await card.getByTestId('download').click()
+  await card.getByTestId('pause').click()
+  await expect(card.getByTestId('resume')).toBeVisible()
+  await page.locator('[data-testid=download-settings] > summary').click()
+  await expect(page.getByTestId('token-input')).toBeVisible()
+}
+
+const failDownload = async (page: Page) => {
+  const card = page.locator('[data-model="example-1b-chat"]')
+  await card.getByTestId('download').click()
+  await expect(card.getByTestId('error-note')).toBeVisible()
+}
+
 const states: State[] = [
   { name: 'bench-full', hash: '#/', shows: '[data-testid=model-a]' },
   { name: 'bench-empty', hash: '#/', query: 'scenario=empty', shows: '[data-testid=empty]' },
@@ -83,6 +99,27 @@ const states: State[] = [
   },
   { name: 'jobs-failed', hash: '#/', query: 'scenario=failed', shows: '[data-testid=model-a]', prepare: openTray },
   { name: 'jobs-empty', hash: '#/', query: 'scenario=empty', shows: '[data-testid=empty]', prepare: openTray },
+  { name: 'models-full', hash: '#/models', shows: '[data-testid=catalogue-card]', prepare: startDownload },
+  { name: 'models-empty', hash: '#/models', query: 'scenario=empty', shows: '[data-testid=catalogue-card]' },
+  { name: 'models-loading', hash: '#/models', query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'models-partial', hash: '#/models', query: 'scenario=partial', shows: '[data-testid=find-model]' },
+  { name: 'models-error', hash: '#/models', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  {
+    name: 'models-gated',
+    hash: '#/models',
+    query: 'scenario=gated&speed=20',
+    shows: '[data-testid=catalogue-card]',
+    prepare: failDownload,
+  },
+  { name: 'model-full', hash: '#/models/example-4b-thinker', shows: '[data-testid=fit-table]' },
+  {
+    name: 'model-offline',
+    hash: '#/models/example-14b',
+    query: 'scenario=offline',
+    shows: 'main [data-testid=error-note]',
+  },
+  { name: 'model-empty', hash: '#/models/nothing', shows: '[data-testid=empty]' },
+  { name: 'model-loading', hash: '#/models/example-14b', query: 'scenario=loading', shows: '[data-testid=loading]' },
   { name: 'error-already-running', hash: '#/', query: 'scenario=already-running', shows: '[data-testid=error-page]' },
   { name: 'error-database-newer', hash: '#/', query: 'scenario=database-newer', shows: '[data-testid=error-page]' },
   { name: 'error-read-only', hash: '#/', query: 'scenario=read-only', shows: '[data-testid=error-page]' },

@@ -38,7 +38,7 @@ const until = async (what, condition, timeout = 2 * MINUTE) => {
 test('one tap leads from the first start to a verdict', { timeout: 25 * MINUTE }, async () => {
   app = await Session.start(home)
   await app.resize('desktop')
-  assert.match(await app.text('device'), /GB/)
+  await until('the device is shown', async () => /GB/.test(await app.text('device')))
   // Both models are read and hashed on the first start.
   await until('both models can be picked', async () => await (await app.see('start')).isEnabled())
   const [a, b] = await Promise.all(['model-a', 'model-b'].map(async (id) => (await app.see(id)).getAttribute('value')))

@@ -3,8 +3,11 @@
 use crate::opened::Opened;
 use pocketbench_app_core::Result;
 use pocketbench_app_core::api::{
-    AppEvent, AppInfo, Estimate, ExportFormat, ModelEntry, RunRequest, RunSummary, SampleRow, SuiteInfo,
+    AppEvent, AppInfo, CatalogueEntry, DeletePreview, DownloadRequest, DownloadSettings, Estimate, ExportFormat,
+    FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow, StorageUse, SuiteInfo,
+    TokenState,
 };
+use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::job::{Job, JobId};
@@ -31,6 +34,106 @@ pub(crate) async fn models(opened: State<'_, Opened>) -> Result<Vec<ModelEntry>>
 #[tauri::command]
 pub(crate) async fn add_model(opened: State<'_, Opened>, path: String) -> Result<ModelEntry> {
     opened.app().await?.add_model(&path).await
+}
+
+#[tauri::command]
+pub(crate) async fn catalogue(opened: State<'_, Opened>) -> Result<Vec<CatalogueEntry>> {
+    opened.app().await?.catalogue().await
+}
+
+#[tauri::command]
+pub(crate) async fn add_repository(opened: State<'_, Opened>, reference: String) -> Result<CatalogueEntry> {
+    opened.app().await?.add_repository(&reference).await
+}
+
+#[tauri::command]
+pub(crate) async fn remove_repository(opened: State<'_, Opened>, id: String) -> Result<()> {
+    opened.app().await?.remove_repository(&id).await
+}
+
+#[tauri::command]
+pub(crate) async fn update_catalogue(opened: State<'_, Opened>) -> Result<u32> {
+    opened.app().await?.update_catalogue().await
+}
+
+#[tauri::command]
+pub(crate) async fn model_fit(opened: State<'_, Opened>, path: String) -> Result<FitReport> {
+    opened.app().await?.model_fit(&path).await
+}
+
+#[tauri::command]
+pub(crate) async fn source_fit(opened: State<'_, Opened>, source: ModelSource) -> Result<FitReport> {
+    opened.app().await?.source_fit(&source).await
+}
+
+#[tauri::command]
+pub(crate) async fn download(opened: State<'_, Opened>, request: DownloadRequest) -> Result<Job> {
+    opened.app().await?.download(&request).await
+}
+
+#[tauri::command]
+pub(crate) async fn pause_job(opened: State<'_, Opened>, id: JobId) -> Result<Job> {
+    opened.app().await?.pause_job(id).await
+}
+
+#[tauri::command]
+pub(crate) async fn discard_partial(opened: State<'_, Opened>, file_name: String) -> Result<()> {
+    opened.app().await?.discard_partial(&file_name).await
+}
+
+#[tauri::command]
+pub(crate) async fn import_model(opened: State<'_, Opened>, path: String, mode: ImportMode) -> Result<Job> {
+    opened.app().await?.import_model(&path, mode).await
+}
+
+#[tauri::command]
+pub(crate) async fn found_models(opened: State<'_, Opened>) -> Result<Vec<FoundModel>> {
+    opened.app().await?.found_models().await
+}
+
+#[tauri::command]
+pub(crate) async fn locate_model(opened: State<'_, Opened>, sha256: String, path: String) -> Result<ModelEntry> {
+    opened.app().await?.locate_model(&sha256, &path).await
+}
+
+#[tauri::command]
+pub(crate) async fn verify_model(opened: State<'_, Opened>, path: String) -> Result<Job> {
+    opened.app().await?.verify_model(&path).await
+}
+
+#[tauri::command]
+pub(crate) async fn delete_preview(opened: State<'_, Opened>, path: String) -> Result<DeletePreview> {
+    opened.app().await?.delete_preview(&path).await
+}
+
+#[tauri::command]
+pub(crate) async fn delete_model(opened: State<'_, Opened>, path: String) -> Result<()> {
+    opened.app().await?.delete_model(&path).await
+}
+
+#[tauri::command]
+pub(crate) async fn storage(opened: State<'_, Opened>) -> Result<StorageUse> {
+    opened.app().await?.storage().await
+}
+
+#[tauri::command]
+pub(crate) async fn download_settings(opened: State<'_, Opened>) -> Result<DownloadSettings> {
+    opened.app().await?.download_settings().await
+}
+
+#[tauri::command]
+pub(crate) async fn set_download_settings(opened: State<'_, Opened>, settings: DownloadSettings) -> Result<()> {
+    opened.app().await?.set_download_settings(&settings).await
+}
+
+#[tauri::command]
+pub(crate) async fn hub_token(opened: State<'_, Opened>) -> Result<TokenState> {
+    opened.app().await?.hub_token().await
+}
+
+#[tauri::command]
+pub(crate) async fn set_hub_token(opened: State<'_, Opened>, token: Option<String>) -> Result<TokenState> {
+    opened.app().await?.set_hub_token(token).await
 }
 
 #[tauri::command]

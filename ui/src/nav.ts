@@ -1,6 +1,6 @@
 import type { IconName } from './components/Icon.svelte'
 import { m } from './paraglide/messages.js'
-import { benchHref, resultsHref, type Route } from './router.svelte'
+import { benchHref, modelsHref, resultsHref, type Route } from './router.svelte'
 
 export interface NavEntry {
   href: string
@@ -12,5 +12,6 @@ export interface NavEntry {
 /** What the rail and the bottom bar offer. One line a screen. */
 export const nav: NavEntry[] = [
   { href: benchHref, label: m.nav_bench, icon: 'bench', screens: ['bench', 'run'] },
+  { href: modelsHref, label: m.nav_models, icon: 'models', screens: ['models', 'model'] },
   { href: resultsHref, label: m.nav_results, icon: 'results', screens: ['results', 'result'] },
 ]

@@ -5,6 +5,8 @@ export type Route =
   | { screen: 'run'; jobId: string }
   | { screen: 'results' }
   | { screen: 'result'; runId: string }
+  | { screen: 'models' }
+  | { screen: 'model'; id: string }
   | { screen: 'unknown' }
 
 export function parseRoute(hash: string): Route {
@@ -14,6 +16,7 @@ export function parseRoute(hash: string): Route {
   if (rest.length === 0 && first === 'run' && second) return { screen: 'run', jobId: second }
   if (rest.length === 0 && first === 'results')
     return second ? { screen: 'result', runId: second } : { screen: 'results' }
+  if (rest.length === 0 && first === 'models') return second ? { screen: 'model', id: second } : { screen: 'models' }
   return { screen: 'unknown' }
 }
 
@@ -27,5 +30,8 @@ function decode(part: string): string {
 
 export const benchHref = '#/'
 export const resultsHref = '#/results'
+export const modelsHref = '#/models'
+/** `id`: a catalogue's id, or the path of a file that is here. */
+export const modelHref = (id: string): string => `#/models/${encodeURIComponent(id)}`
 export const runHref = (jobId: string): string => `#/run/${encodeURIComponent(jobId)}`
 export const resultHref = (runId: string): string => `#/results/${encodeURIComponent(runId)}`

@@ -6,6 +6,7 @@ use pocketbench_domain::job::{Job, JobId, JobKind, JobState, Progress};
 use pocketbench_domain::run::RunId;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +19,18 @@ pub type Events = broadcast::Receiver<AppEvent>;
 
 #[derive(Debug)]
 pub(crate) struct Jobs {
-    active: Mutex<HashMap<JobId, CancellationToken>>,
+    active: Mutex<HashMap<JobId, Active>>,
     /// Jobs whose end could not be stored, on a full disk for instance: what the store says of them is not true.
     unrecorded: Mutex<HashMap<JobId, Job>>,
     events: broadcast::Sender<AppEvent>,
+}
+
+/// The means to stop a job.
+#[derive(Debug, Clone, Default)]
+struct Active {
+    stop: CancellationToken,
+    /// It is stopped in order to go on later.
+    pausing: bool,
 }
 
 impl Default for Jobs {
@@ -31,7 +40,7 @@ impl Default for Jobs {
 }
 
 impl Jobs {
-    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, CancellationToken>> {
+    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, Active>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -39,12 +48,18 @@ impl Jobs {
     pub(crate) fn begin(&self, id: JobId) -> Option<CancellationToken> {
         match self.active().entry(id) {
             std::collections::hash_map::Entry::Occupied(_) => None,
-            std::collections::hash_map::Entry::Vacant(entry) => Some(entry.insert(CancellationToken::new()).clone()),
+            std::collections::hash_map::Entry::Vacant(entry) => Some(entry.insert(Active::default()).stop.clone()),
         }
     }
 
-    pub(crate) fn end(&self, id: JobId) {
-        self.active().remove(&id);
+    /// Forgets an active job and says whether it was to be paused.
+    pub(crate) fn end(&self, id: JobId) -> bool {
+        self.active().remove(&id).is_some_and(|job| job.pausing)
+    }
+
+    /// Whether the job waits or works now.
+    pub(crate) fn is_active(&self, id: JobId) -> bool {
+        self.active().contains_key(&id)
     }
 
     fn unrecorded(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, Job>> {
@@ -121,11 +136,66 @@ impl App {
         Ok(())
     }
 
+    /// Does the work of a job in the background as soon as `turn` gives the right to, and records how it ends. A job that is
+    /// active already goes on as it is.
+    pub(crate) async fn spawn<G, T, W, F>(&self, mut job: Job, turn: T, work: W) -> Result<Job>
+    where
+        G: Send + 'static,
+        T: Future<Output = G> + Send + 'static,
+        W: FnOnce(App, Job, CancellationToken) -> F + Send + 'static,
+        F: Future<Output = (Job, Result<()>)> + Send,
+    {
+        let Some(stop) = self.0.jobs.begin(job.id) else { return Ok(job) };
+        job.state = JobState::Queued;
+        job.error = None;
+        if let Err(error) = self.update_job(&mut job).await {
+            self.0.jobs.end(job.id);
+            return Err(error);
+        }
+        let (queued, app) = (job.clone(), self.clone());
+        tokio::spawn(async move {
+            let (job, outcome) = tokio::select! {
+                biased;
+                () = stop.cancelled() => (job, Err(ErrorReport::new(ErrorCode::Cancelled, "stopped before it began"))),
+                guard = turn => {
+                    let done = app.begin_work(job, stop.clone(), work).await;
+                    drop(guard);
+                    done
+                }
+            };
+            app.end_job(job, outcome).await;
+        });
+        Ok(queued)
+    }
+
+    async fn begin_work<W, F>(&self, mut job: Job, stop: CancellationToken, work: W) -> (Job, Result<()>)
+    where
+        W: FnOnce(Self, Job, CancellationToken) -> F,
+        F: Future<Output = (Job, Result<()>)>,
+    {
+        job.state = JobState::Running;
+        match self.update_job(&mut job).await {
+            Ok(()) => work(self.clone(), job, stop).await,
+            Err(error) => (job, Err(error)),
+        }
+    }
+
     /// Ends a job. Everyone hears of it, even if it cannot be stored.
-    pub(crate) async fn end_job(&self, mut job: Job) {
+    async fn end_job(&self, mut job: Job, outcome: Result<()>) {
         job.progress.eta_s = None;
+        job.progress.rate = None;
         // First, so that whoever hears of the end can resume at once.
-        self.0.jobs.end(job.id);
+        let pausing = self.0.jobs.end(job.id);
+        match outcome {
+            Ok(()) => job.state = JobState::Done,
+            Err(error) if error.code == ErrorCode::Cancelled => {
+                job.state = if pausing { JobState::Paused } else { JobState::Cancelled };
+            }
+            Err(error) => {
+                job.state = JobState::Failed;
+                job.error = Some(error);
+            }
+        }
         let recorded = self.update_job(&mut job).await;
         match recorded {
             Ok(()) => {
@@ -141,9 +211,24 @@ impl App {
 
     /// Asks a job to stop. What it made until then is kept; the job's own event tells when it has stopped.
     pub async fn stop_job(&self, id: JobId) -> Result<Job> {
-        let token = self.0.jobs.active().get(&id).cloned();
-        if let Some(token) = token {
-            token.cancel();
+        let active = self.0.jobs.active().get(&id).cloned();
+        if let Some(active) = active {
+            active.stop.cancel();
+            return self.job(id).await;
+        }
+        let mut job = self.job(id).await?;
+        if job.state == JobState::Paused {
+            job.state = JobState::Cancelled;
+            self.update_job(&mut job).await?;
+        }
+        Ok(job)
+    }
+
+    /// Asks a job to stop for now. It waits for [`resume_job`](Self::resume_job), also over a restart.
+    pub async fn pause_job(&self, id: JobId) -> Result<Job> {
+        if let Some(active) = self.0.jobs.active().get_mut(&id) {
+            active.pausing = true;
+            active.stop.cancel();
         }
         self.job(id).await
     }
@@ -152,7 +237,10 @@ impl App {
     pub async fn resume_job(&self, id: JobId) -> Result<Job> {
         let job = self.job(id).await?;
         match (job.kind, job.run_id) {
+            _ if self.0.jobs.is_active(id) => Ok(job),
             (JobKind::Run, Some(run)) if job.state.can_resume() => self.resume_run(job, run).await,
+            (JobKind::Download, _) if job.state.can_resume() => self.resume_download(job).await,
+            (JobKind::Import, _) if job.state.can_resume() => self.resume_import(job).await,
             _ => Err(ErrorReport::new(ErrorCode::InvalidInput, "this job cannot be resumed").hint("Start it anew.")),
         }
     }

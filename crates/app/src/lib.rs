@@ -4,9 +4,14 @@
 //! computed from what is stored.
 
 pub mod api;
+mod catalogue;
+mod downloads;
 mod estimate;
+mod fitting;
 mod jobs;
+mod library;
 mod llama_bench;
+mod meter;
 mod models;
 mod record;
 mod report;
@@ -83,6 +88,8 @@ struct Inner {
     /// One measurement at a time: two would measure each other.
     measuring: Arc<tokio::sync::Mutex<()>>,
     models: models::Checks,
+    catalogue: catalogue::InUse,
+    queue: downloads::Queue,
 }
 
 impl App {
@@ -109,6 +116,8 @@ impl App {
             jobs: Jobs::default(),
             measuring: Arc::default(),
             models: models::Checks::default(),
+            catalogue: catalogue::InUse::default(),
+            queue: downloads::Queue::default(),
         }))
     }
 

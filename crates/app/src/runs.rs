@@ -7,7 +7,7 @@ use crate::record::StoreRecorder;
 use crate::{App, Result, new_id, now, suites};
 use pocketbench_bench::{Plan, Runner, plan_cells};
 use pocketbench_domain::fit::FitClass;
-use pocketbench_domain::job::{Job, JobKind, JobState};
+use pocketbench_domain::job::{Job, JobKind};
 use pocketbench_domain::model::ModelHeader;
 use pocketbench_domain::run::{RunEntry, RunId, RunRecord, RunSpec};
 use pocketbench_domain::settings::EngineSettings;
@@ -115,42 +115,16 @@ impl App {
     }
 
     /// Measures what is missing, in the background.
-    async fn work(&self, mut job: Job, run: RunRecord) -> Result<Job> {
-        let Some(token) = self.0.jobs.begin(job.id) else { return Ok(job) };
-        job.state = JobState::Queued;
-        job.error = None;
-        if let Err(error) = self.update_job(&mut job).await {
-            self.0.jobs.end(job.id);
-            return Err(error);
-        }
-        let queued = job.clone();
-        let app = self.clone();
-        tokio::spawn(async move {
-            let outcome = tokio::select! {
-                biased;
-                () = token.cancelled() => Err(ErrorReport::new(ErrorCode::Cancelled, "stopped before it began")),
-                turn = std::sync::Arc::clone(&app.0.measuring).lock_owned() => {
-                    let outcome = app.measure(&mut job, &run, &token).await;
-                    drop(turn);
-                    outcome
-                }
-            };
-            match outcome {
-                Ok(()) => job.state = JobState::Done,
-                Err(error) if error.code == ErrorCode::Cancelled => job.state = JobState::Cancelled,
-                Err(error) => {
-                    job.state = JobState::Failed;
-                    job.error = Some(error);
-                }
-            }
-            app.end_job(job).await;
-        });
-        Ok(queued)
+    async fn work(&self, job: Job, run: RunRecord) -> Result<Job> {
+        let turn = std::sync::Arc::clone(&self.0.measuring).lock_owned();
+        self.spawn(job, turn, |app, mut job, stop| async move {
+            let outcome = app.measure(&mut job, &run, &stop).await;
+            (job, outcome)
+        })
+        .await
     }
 
     async fn measure(&self, job: &mut Job, run: &RunRecord, token: &tokio_util::sync::CancellationToken) -> Result<()> {
-        job.state = JobState::Running;
-        self.update_job(job).await?;
         let counts = self.store().sample_counts(run.id).await?;
         let plan = Plan {
             run_id: run.id,
@@ -163,6 +137,10 @@ impl App {
         let mut recorder = StoreRecorder::new(self, job, run);
         Runner::new(plan, &mut recorder, token.clone(), now, new_id).run().await?;
         self.store().finish_run(run.id, now()).await?;
+        // The run is complete without it.
+        if let Err(error) = self.learn(run).await {
+            tracing::warn!(%error, "nothing was learnt from the run");
+        }
         Ok(())
     }
 }

@@ -19,6 +19,9 @@ pub(crate) enum Command {
     Bench(Bench),
     /// List the runs that are stored, show one, or go on with one that was interrupted.
     Runs(Runs),
+    /// Find, judge, fetch, take in, verify and delete models.
+    #[command(subcommand)]
+    Models(Models),
     /// Show this machine as it is stored with every run.
     Device(Device),
     /// Serve the worker protocol on standard input and output. Pocketbench starts it by itself.
@@ -32,6 +35,128 @@ pub(crate) enum Command {
     /// Print the manual page.
     #[command(hide = true)]
     Man,
+}
+
+/// A model is named by its path, its file's name or the beginning of its hash if it is here; by its id in the catalogue,
+/// with :QUANTIZATION if not the recommended file is meant; or by its repository, such as owner/name.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Models {
+    /// List the models that are here.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Search the models that can be fetched.
+    Search {
+        /// Words in its name, family, publisher or repository.
+        text: Vec<String>,
+        /// Only what fits this device.
+        #[arg(long)]
+        fits: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is known of a model.
+    Info {
+        /// The model.
+        model: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say whether a model fits this device, before fetching it, from its header alone.
+    Fit {
+        /// The model.
+        model: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model. Stopped or killed, the same command goes on where it was.
+    Pull {
+        /// The model.
+        model: String,
+        /// Accept its licence.
+        #[arg(long)]
+        accept_license: bool,
+        /// Print the job as JSON when it is done.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take in a file that is on this machine; it is used where it lies.
+    Import {
+        /// The GGUF file; of a split model its first part.
+        path: PathBuf,
+        /// Copy it into the models folder.
+        #[arg(long)]
+        copy: bool,
+    },
+    /// Hash a model again and say whether it is still what it was. Without a name: every model.
+    Verify {
+        /// The model.
+        model: Option<String>,
+    },
+    /// Delete a model, after saying what is lost. One that lies elsewhere is only forgotten.
+    Rm {
+        /// The model.
+        model: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Add a repository to the catalogue, by its name, its page's address or a file's address.
+    Add {
+        /// Such as owner/name.
+        repository: String,
+    },
+    /// Take a repository that was added out of the catalogue. Its files stay.
+    Forget {
+        /// Its id.
+        id: String,
+    },
+    /// List models of other tools on this machine; `import` uses them where they lie.
+    Found {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a newer catalogue from the address in the settings.
+    Update,
+    /// Keep the hub's token, read from standard input, in the system's key store; on a terminal, say where it is kept.
+    Token {
+        /// Forget it.
+        #[arg(long)]
+        clear: bool,
+    },
+    /// Show or change how downloads are done.
+    Settings(ModelSettings),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelSettings {
+    /// Only over Wi-Fi or a cable.
+    #[arg(long, value_name = "true|false")]
+    pub(crate) wifi_only: Option<bool>,
+    /// Downloads at once.
+    #[arg(long, value_name = "N")]
+    pub(crate) at_once: Option<u32>,
+    /// Connections a download.
+    #[arg(long, value_name = "N")]
+    pub(crate) connections: Option<u32>,
+    /// Address of a mirror of the hub, tried first; empty for none.
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// Proxy; empty for the system's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+    /// Address of a newer catalogue; empty for none.
+    #[arg(long, value_name = "URL")]
+    pub(crate) catalogue_url: Option<String>,
+    /// Public key of who signs it (64 hex digits), or `sha256:` and the hash of the one that is meant.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) catalogue_trust: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

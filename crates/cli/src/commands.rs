@@ -18,6 +18,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Compare(args) => compare(args).await,
         Command::Bench(args) => bench(args).await,
         Command::Runs(args) => runs(args).await,
+        Command::Models(command) => crate::models::run(command).await,
         Command::Device(args) => {
             let device = pocketbench_app_core::device_profile(&config()?.models_folder).await?;
             if args.json {
@@ -42,7 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
     }
 }
 
-fn config() -> Result<Config> {
+pub(crate) fn config() -> Result<Config> {
     let program = std::env::current_exe()
         .map_err(|error| ErrorReport::new(ErrorCode::WorkerStartFailed, format!("where am I? {error}")))?;
     let launch = Launch::Child { program, args: vec!["worker".into()] };
@@ -119,11 +120,10 @@ async fn measure(
     follow(&app, job, output, synthetic).await
 }
 
-/// Shows progress until the job ends, then the result.
-async fn follow(app: &App, job: Job, output: &Output, synthetic: bool) -> Result<u8> {
-    let Some(run) = job.run_id else { return Ok(exit::FAILED) };
+/// Shows progress until the job ends. Ctrl-C stops it in order.
+pub(crate) async fn wait(app: &App, job: Job) -> Result<Job> {
     let mut events = app.subscribe();
-    let bar = output::Bar::new(&job.title);
+    let bar = output::Bar::new(&job);
     let ended = app.wait_for(job.id);
     tokio::pin!(ended);
     let mut stopping = false;
@@ -142,6 +142,13 @@ async fn follow(app: &App, job: Job, output: &Output, synthetic: bool) -> Result
         }
     };
     bar.finish();
+    Ok(job)
+}
+
+/// Shows progress until the job ends, then the result.
+async fn follow(app: &App, job: Job, output: &Output, synthetic: bool) -> Result<u8> {
+    let Some(run) = job.run_id else { return Ok(exit::FAILED) };
+    let job = wait(app, job).await?;
     match job.state {
         JobState::Done => {
             let result = app.result(run).await?;

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod models;
 mod output;
 
 use args::{Cli, Command};
@@ -19,6 +20,8 @@ mod exit {
     pub(crate) const NO_ROOM: u8 = 4;
     /// Another Pocketbench holds the data folder.
     pub(crate) const BUSY: u8 = 5;
+    /// The network or the host failed; what is here already is kept.
+    pub(crate) const NETWORK: u8 = 7;
     /// The run ended, but some cells could not be measured.
     pub(crate) const PARTIAL: u8 = 6;
     /// Stopped by Ctrl-C. What was measured is kept.
@@ -63,7 +66,29 @@ fn fail(error: &ErrorReport) -> ExitCode {
         | ErrorCode::PromptTooLong
         | ErrorCode::SuiteInvalid
         | ErrorCode::InvalidInput
-        | ErrorCode::NotFound => exit::BAD_INPUT,
+        | ErrorCode::NotFound
+        | ErrorCode::ModelInUse
+        | ErrorCode::LicenseNotAccepted
+        | ErrorCode::UrlInvalid
+        | ErrorCode::FileNameUnsafe
+        | ErrorCode::RepositoryWithoutGguf
+        | ErrorCode::CatalogueInvalid
+        | ErrorCode::CatalogueUntrusted => exit::BAD_INPUT,
+        ErrorCode::NetworkUnavailable
+        | ErrorCode::NetworkMetered
+        | ErrorCode::TlsFailed
+        | ErrorCode::DownloadTokenRequired
+        | ErrorCode::DownloadForbidden
+        | ErrorCode::DownloadNotFound
+        | ErrorCode::DownloadRateLimited
+        | ErrorCode::DownloadServerError
+        | ErrorCode::DownloadRedirectLoop
+        | ErrorCode::DownloadStalled
+        | ErrorCode::DownloadRangeInvalid
+        | ErrorCode::DownloadChanged
+        | ErrorCode::DownloadLengthMismatch
+        | ErrorCode::DownloadChecksumMismatch
+        | ErrorCode::DownloadNotAModel => exit::NETWORK,
         _ => exit::FAILED,
     })
 }

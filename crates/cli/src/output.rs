@@ -4,10 +4,13 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pocketbench_app_core::api::{LiveUpdate, RunSummary};
+use pocketbench_app_core::api::{
+    CatalogueEntry, DeletePreview, FitReport, FoundModel, LiveUpdate, ModelEntry, RunSummary, SpeedForecast, TokenState,
+};
 use pocketbench_app_core::domain::ErrorReport;
 use pocketbench_app_core::domain::compare::{CellOutcome, RowVerdict, RunResult};
 use pocketbench_app_core::domain::device::DeviceProfile;
+use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
 use pocketbench_app_core::domain::format::bytes;
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::{figure, row_says, wire_name};
@@ -56,20 +59,30 @@ fn printable(text: &str) -> String {
 pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    pub(crate) fn new(title: &str) -> Self {
+    pub(crate) fn new(job: &Job) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(4));
         if !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let style = ProgressStyle::with_template("{prefix}\n{bar:30} {pos}/{len}  {elapsed} elapsed{msg}");
+        let style = ProgressStyle::with_template(if job.progress.unit == "bytes" {
+            "{prefix}\n{bar:30} {decimal_bytes}/{decimal_total_bytes}  {msg}"
+        } else {
+            "{prefix}\n{bar:30} {pos}/{len}  {elapsed} elapsed{msg}"
+        });
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_prefix(printable(title));
+        bar.set_prefix(printable(&job.title));
         Self(bar)
     }
 
     pub(crate) fn progress(&self, job: &Job) {
         self.0.set_length(job.progress.total.unwrap_or(0));
         self.0.set_position(job.progress.done);
+        if job.progress.unit == "bytes" {
+            let rate = job.progress.rate.map(|rate| format!("{}/s", bytes(rate))).unwrap_or_default();
+            let left = job.progress.eta_s.map(|eta| format!(", {} left", seconds(eta))).unwrap_or_default();
+            let waits = job.error.as_ref().map(|error| format!("  {}", error.message)).unwrap_or_default();
+            self.0.set_message(format!("{rate}{left}{waits}"));
+        }
     }
 
     pub(crate) fn live(&self, live: &LiveUpdate) {
@@ -82,6 +95,10 @@ impl Bar {
     pub(crate) fn finish(self) {
         self.0.finish_and_clear();
     }
+}
+
+fn seconds(seconds: f64) -> String {
+    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 fn table() -> Table {
@@ -211,4 +228,223 @@ pub(crate) fn device(device: &DeviceProfile) {
         facts.add_row([label.to_owned(), printable(&value)]);
     }
     text(&format!("{facts}\n"));
+}
+
+fn head(titles: &[&str]) -> Vec<Cell> {
+    titles.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)).collect()
+}
+
+fn right(text: impl Into<String>) -> Cell {
+    Cell::new(text.into()).set_alignment(CellAlignment::Right)
+}
+
+fn class(fit: Option<&Fit>) -> String {
+    fit.map_or_else(|| "–".to_owned(), |fit| wire_name(&fit.class).replace('_', " "))
+}
+
+fn speed(speed: Option<&SpeedForecast>) -> String {
+    speed.map_or_else(|| "–".to_owned(), |s| format!("{:.0} ({:.0}–{:.0})", s.tokens_per_s, s.low, s.high))
+}
+
+/// The models that are here.
+pub(crate) fn models(models: &[ModelEntry]) {
+    if models.is_empty() {
+        note("No models yet. Find one with: pocketbench models search --fits");
+        return;
+    }
+    let mut list = table();
+    list.set_header(head(&["Model", "Quantization", "Size", "Fit", "Runs", "File"]));
+    for entry in models {
+        let header = entry.model.as_ref().map(|model| &model.header);
+        let fit = match &entry.problem {
+            Some(problem) => wire_name(&problem.code),
+            None if header.is_none() => "being checked".to_owned(),
+            None => class(entry.fit.as_ref()),
+        };
+        list.add_row([
+            Cell::new(printable(entry.title.as_deref().unwrap_or("–"))),
+            Cell::new(header.map_or("–", |header| header.quantization.as_str())),
+            right(bytes(entry.file_bytes as f64)),
+            Cell::new(fit),
+            right(entry.runs.to_string()),
+            Cell::new(printable(if entry.reference { &entry.path } else { &entry.file_name })),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+/// Everything known of a model that is here.
+pub(crate) fn model(entry: &ModelEntry) {
+    let mut facts = table();
+    let mut fact = |label: &str, value: String| {
+        facts.add_row([label.to_owned(), printable(&value)]);
+    };
+    fact("Model", entry.title.clone().unwrap_or_else(|| "–".to_owned()));
+    fact("File", entry.path.clone());
+    fact("Size", bytes(entry.file_bytes as f64));
+    if let Some(model) = &entry.model {
+        fact("SHA-256", model.sha256.clone());
+        fact("Quantization", model.header.quantization.clone());
+        fact("Architecture", model.header.architecture.clone());
+        fact("Parameters", model.header.n_params.to_string());
+        fact("Context", format!("{} tokens", model.header.n_ctx_train));
+        fact("Licence", model.header.license.clone().unwrap_or_else(|| "– (the file does not say)".to_owned()));
+    }
+    fact("Fit", class(entry.fit.as_ref()));
+    fact("Runs", entry.runs.to_string());
+    if let Some(problem) = &entry.problem {
+        fact("Problem", problem.to_string());
+    }
+    text(&format!("{facts}\n"));
+}
+
+/// Models that can be fetched.
+pub(crate) fn catalogue(entries: &[CatalogueEntry]) {
+    if entries.is_empty() {
+        note("Nothing found. Any repository can be added: pocketbench models add owner/name");
+        return;
+    }
+    let mut list = table();
+    list.set_header(head(&["Id", "Name", "Recommended", "Size", "Fit", "tok/s", "Licence"]));
+    for entry in entries {
+        let place = entry.recommended.map_or(0, |place| place as usize);
+        let file = entry.files.get(place);
+        list.add_row([
+            Cell::new(printable(&entry.model.id)),
+            Cell::new(printable(&entry.model.name)),
+            Cell::new(entry.model.files.get(place).map_or("–", |file| file.quantization.as_str())),
+            right(file.map_or_else(|| "–".to_owned(), |file| size(file.bytes, file.bytes_estimated))),
+            Cell::new(class(file.and_then(|file| file.fit.as_ref()))),
+            right(speed(file.and_then(|file| file.speed.as_ref()))),
+            Cell::new(printable(&entry.model.license.id)),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+fn size(value: Option<u64>, estimated: bool) -> String {
+    match value {
+        Some(value) if estimated => format!("≈ {}", bytes(value as f64)),
+        Some(value) => bytes(value as f64),
+        None => "–".to_owned(),
+    }
+}
+
+/// Everything known of a model that can be fetched.
+pub(crate) fn entry(entry: &CatalogueEntry) {
+    let model = &entry.model;
+    text(&format!(
+        "{} · {} · {}\n{}\nLicence: {}{}\nRepository: {}\n\n",
+        printable(&model.name),
+        printable(&model.publisher),
+        printable(&model.id),
+        printable(&model.summary),
+        printable(&model.license.name),
+        if model.license.must_accept { ", which has to be accepted" } else { "" },
+        printable(&model.repository),
+    ));
+    let mut list = table();
+    list.set_header(head(&["Quantization", "Size", "Fit", "tok/s", "Here", "SHA-256"]));
+    for (file, state) in model.files.iter().zip(&entry.files) {
+        list.add_row([
+            Cell::new(printable(&file.quantization)),
+            right(size(state.bytes, state.bytes_estimated)),
+            Cell::new(class(state.fit.as_ref())),
+            right(speed(state.speed.as_ref())),
+            Cell::new(if state.installed.is_some() { "yes" } else { "" }),
+            Cell::new(state.sha256.as_deref().unwrap_or("–")),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+/// Whether a model fits.
+pub(crate) fn fit(report: &FitReport) {
+    let mut list = table();
+    let types = report.kv_types.iter().map(|kv_type| format!("KV {}", kv_type.name()));
+    list.set_header(
+        std::iter::once("Context".to_owned()).chain(types).map(|t| Cell::new(t).add_attribute(Attribute::Bold)),
+    );
+    for row in &report.rows {
+        let fits =
+            row.fits.iter().map(|fit| right(format!("{}  {}", bytes(fit.predicted_bytes as f64), class(Some(fit)))));
+        list.add_row(std::iter::once(right(row.n_ctx.to_string())).chain(fits));
+    }
+    let available = report.rows.first().and_then(|row| row.fits.first()).map_or(0, |fit| fit.available_bytes);
+    let mut out = format!(
+        "{} · {} of memory are available now\n\n{list}\n\n",
+        printable(&report.header.name),
+        bytes(available as f64)
+    );
+    let _ = writeln!(out, "Speed to expect: {} tok/s", speed(report.speed.as_ref()));
+    for advice in &report.advice {
+        let _ = writeln!(out, "It would help: {}", advises(advice));
+    }
+    if report.fetched_bytes > 0 {
+        let _ = writeln!(out, "{} were fetched to know this.", bytes(report.fetched_bytes as f64));
+    }
+    text(&out);
+}
+
+fn advises(advice: &FitAdvice) -> String {
+    match advice {
+        FitAdvice::ShorterContext { n_ctx } => format!("a context of {n_ctx} tokens"),
+        FitAdvice::SmallerKv { kv_type, n_ctx } => format!("a KV cache in {}, with {n_ctx} tokens", kv_type.name()),
+        FitAdvice::NoRepacking { saved_bytes } => {
+            format!("no repacking of weights: {} less, and slower prefill", bytes(*saved_bytes as f64))
+        }
+        FitAdvice::FreeMemory { missing_bytes } => {
+            format!("closing other programs that hold {}", bytes(*missing_bytes as f64))
+        }
+        FitAdvice::SmallerFile { quantization, bytes: size } => {
+            format!("the file in {} with {}", printable(quantization), bytes(*size as f64))
+        }
+    }
+}
+
+/// Models of other tools.
+pub(crate) fn found(models: &[FoundModel]) {
+    if models.is_empty() {
+        note("No models of other tools were found.");
+        return;
+    }
+    let mut list = table();
+    list.set_header(head(&["Tool", "Name", "Size", "File"]));
+    for found in models {
+        let path = format!("{}{}", found.path, if found.added { "  (added)" } else { "" });
+        list.add_row([
+            Cell::new(&found.tool),
+            Cell::new(printable(&found.name)),
+            right(bytes(found.file_bytes as f64)),
+            Cell::new(printable(&path)),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+/// What is lost by deleting.
+pub(crate) fn delete_preview(preview: &DeletePreview) {
+    if preview.files.is_empty() {
+        note(&format!("{} will be forgotten; the file stays.", printable(&preview.path)));
+    }
+    for file in &preview.files {
+        note(&format!("{} will be deleted.", printable(file)));
+    }
+    if preview.freed_bytes > 0 {
+        note(&format!("{} become free.", bytes(preview.freed_bytes as f64)));
+    }
+    if !preview.runs.is_empty() {
+        note(&format!("{} runs used it. They can still be read, but not be resumed.", preview.runs.len()));
+    }
+}
+
+/// Where the token is kept.
+pub(crate) fn token(state: TokenState) {
+    note(match state {
+        TokenState::None => "There is no token. Give it on standard input: pocketbench models token < FILE",
+        TokenState::KeyStore => "The token is kept in the system's key store.",
+        TokenState::EncryptedFile => {
+            "The token is kept in an encrypted file of this account: the system has no key store that can be used."
+        }
+    });
 }

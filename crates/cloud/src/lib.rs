@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod error;
+pub mod keys;
 
 pub use endpoint::{ApiKey, Endpoint};
 pub use error::CloudError;

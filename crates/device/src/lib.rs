@@ -4,7 +4,9 @@
 //! Android, as far as it lets an app look) has probes of its own, because the figures that matter for a benchmark are not in
 //! portable libraries; elsewhere `sysinfo` gives what it can.
 
+mod bandwidth;
 mod load;
+mod network;
 mod page_cache;
 mod profile;
 
@@ -12,9 +14,11 @@ mod profile;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "portable.rs")]
 mod platform;
 
+pub use bandwidth::{Bandwidth, memory_bandwidth};
 pub use load::LoadSampler;
+pub use network::{NetworkKind, network_kind};
 pub use page_cache::{ColdResult, drop_from_page_cache};
-pub use profile::profile;
+pub use profile::{profile, storage_free};
 
 use pocketbench_domain::device::ProcessMemory;
 

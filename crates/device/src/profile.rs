@@ -100,7 +100,8 @@ fn cpu_features() -> Vec<String> {
 }
 
 /// Free space, for an ordinary user, where `folder` is or would be made.
-fn storage_free(folder: &Path) -> Option<u64> {
+#[must_use]
+pub fn storage_free(folder: &Path) -> Option<u64> {
     let absolute = std::path::absolute(folder).ok()?;
     let existing = absolute.ancestors().find(|path| path.exists())?;
     #[cfg(unix)]

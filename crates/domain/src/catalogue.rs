@@ -55,7 +55,7 @@ pub struct CatalogueModel {
     pub repository: String,
     /// Branch, tag or commit.
     pub revision: String,
-    /// Its files, smallest first.
+    /// Its files, smallest first. Empty: no GGUF file of it is known.
     pub files: Vec<CatalogueFile>,
 }
 
@@ -89,7 +89,7 @@ pub struct License {
     pub name: String,
     /// Where its text is.
     pub url: Option<String>,
-    /// The publisher lets only those download who accepted it.
+    /// It has to be accepted before the model is fetched.
     pub must_accept: bool,
 }
 

@@ -84,7 +84,7 @@ impl Hashes {
     }
 }
 
-fn hex(hash: &Sha256) -> String {
+pub(crate) fn hex(hash: &Sha256) -> String {
     hash.clone().finalize().iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

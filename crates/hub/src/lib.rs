@@ -25,7 +25,7 @@ pub use client::{ClientOptions, HubClient, Probe, RemotePart, Token};
 pub use download::{DownloadNote, DownloadOptions, DownloadPlan, DownloadProgress, Downloaded, FreeBytes};
 pub use error::{FileError, GgufError};
 pub use files::{model_bytes, scan_models, sha256_file, sha256_model};
-pub use header::{read_header, read_header_from};
+pub use header::{HeaderStart, START_LIMIT, read_header, read_header_from, read_header_start};
 pub use journal::{PartialFile, discard_partial, partial_files};
 pub use remote::RemoteHeader;
 pub use remote_error::RemoteError;

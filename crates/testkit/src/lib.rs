@@ -3,6 +3,8 @@
 
 pub mod gguf;
 
+pub mod hub;
+
 use std::path::PathBuf;
 
 /// Folder that `scripts/models` fills.

@@ -1,17 +1,27 @@
 import type {
   AppEvent,
   AppInfo,
+  CatalogueEntry,
+  DeletePreview,
   DeviceProfile,
+  DownloadRequest,
+  DownloadSettings,
   ErrorReport,
   Estimate,
   ExportFormat,
+  FitReport,
+  FoundModel,
+  ImportMode,
   Job,
   ModelEntry,
+  ModelSource,
   RunRequest,
   RunResult,
   RunSummary,
   SampleRow,
+  StorageUse,
   SuiteInfo,
+  TokenState,
 } from './types'
 
 /**
@@ -29,6 +39,35 @@ export interface Backend {
   addModel(path: string): Promise<ModelEntry>
   /** Lets the person pick a GGUF file; `null` if they changed their mind. */
   pickModelFile(): Promise<string | null>
+  /** Every model that can be fetched, with how its files stand on this device. */
+  catalogue(): Promise<CatalogueEntry[]>
+  /** Adds a repository by `owner/name`, its page's address or a file's address. */
+  addRepository(reference: string): Promise<CatalogueEntry>
+  removeRepository(id: string): Promise<void>
+  /** Fetches a newer catalogue; answers the version in use. */
+  updateCatalogue(): Promise<number>
+  modelFit(path: string): Promise<FitReport>
+  /** Reads the head of a file on its host, at most 1 MB of it. */
+  sourceFit(source: ModelSource): Promise<FitReport>
+  download(request: DownloadRequest): Promise<Job>
+  pauseJob(id: string): Promise<Job>
+  discardPartial(fileName: string): Promise<void>
+  importModel(path: string, mode: ImportMode): Promise<Job>
+  /** Models of other tools on this machine. */
+  foundModels(): Promise<FoundModel[]>
+  /** Says where a model is that is not where it was. Rejected if the file is another one. */
+  locateModel(sha256: string, path: string): Promise<ModelEntry>
+  verifyModel(path: string): Promise<Job>
+  deletePreview(path: string): Promise<DeletePreview>
+  deleteModel(path: string): Promise<void>
+  storage(): Promise<StorageUse>
+  downloadSettings(): Promise<DownloadSettings>
+  setDownloadSettings(settings: DownloadSettings): Promise<void>
+  hubToken(): Promise<TokenState>
+  /** Keeps the hub's token, or forgets it. */
+  setHubToken(token: string | null): Promise<TokenState>
+  /** Calls the listener for files dropped on the window. Resolves to a function that ends it. */
+  onFilesDropped(listener: (paths: string[]) => void): Promise<() => void>
   suites(): Promise<SuiteInfo[]>
   estimate(request: RunRequest): Promise<Estimate>
   startRun(request: RunRequest): Promise<Job>

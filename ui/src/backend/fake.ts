@@ -2,19 +2,25 @@
 // the address (see e2e/README.md): `scenario` picks the state of the machine, `speed` how fast a run goes, `hold` after
 // how many updates the running one stands still.
 import type { Backend } from './backend'
+import * as shop from './fixtures/catalogue'
 import * as machine from './fixtures/machine'
 import { conclude, failureOf, measure, stepsOf, type Plan, type Profile, type Step } from './fixtures/results'
 import { answers, infoOf, suites } from './fixtures/suites'
 import type {
   AppEvent,
+  CatalogueEntry,
+  DownloadSettings,
   ErrorReport,
   Job,
+  JobKind,
   JobState,
   LiveUpdate,
   ModelEntry,
+  ModelSource,
   RunResult,
   RunSummary,
   SampleRow,
+  TokenState,
 } from './types'
 
 /** States that the fake can be in. */
@@ -37,6 +43,10 @@ export const scenarios = [
   'already-running',
   'database-newer',
   'read-only',
+  'offline',
+  'gated',
+  'disk-full',
+  'checksum',
 ] as const
 export type Scenario = (typeof scenarios)[number]
 
@@ -62,6 +72,38 @@ const fatal: Partial<Record<Scenario, ErrorReport>> = {
     hint: 'Give yourself write access to the folder, or start with another one.',
     details: { data_folder: machine.appInfo.data_folder },
   },
+}
+
+/** How downloads end in some scenarios. */
+const downloadFailures: Partial<Record<Scenario, ErrorReport>> = {
+  offline: {
+    code: 'NETWORK_UNAVAILABLE',
+    message: 'hub.example could not be reached, or the connection broke off again and again.',
+    hint: 'Check the network and the proxy, then resume. What is here already is kept.',
+  },
+  gated: {
+    code: 'DOWNLOAD_TOKEN_REQUIRED',
+    message: 'hub.example gives this model only to those who have a token.',
+    hint: 'Accept its terms on its page, make a token there, and enter it under Downloads.',
+  },
+  'disk-full': {
+    code: 'DISK_FULL',
+    message: 'no space is left for the model: 512 MB are missing.',
+    hint: 'Free some space and resume. What is here already is kept.',
+  },
+  checksum: {
+    code: 'DOWNLOAD_CHECKSUM_MISMATCH',
+    message: 'the file that came is not the one expected: its SHA-256 is another.',
+    hint: 'Fetch it again. If that does not help, tell the publisher.',
+  },
+}
+
+/** Bytes on their way. */
+interface Transfer {
+  job: Job
+  /** What was fetched; nothing for an import. */
+  source: ModelSource | null
+  path: string
 }
 
 interface Run {
@@ -94,6 +136,19 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       : scenario === 'partial'
         ? [...machine.models.slice(0, 1), machine.unreadModel, machine.brokenModel]
         : [...machine.models]
+  if (scenario === 'partial') models.push(machine.missingModel)
+  const entries: CatalogueEntry[] = shop.catalogue()
+  const transfers: Transfer[] = []
+  let downloads: DownloadSettings = {
+    wifi_only: false,
+    at_once: 2,
+    connections: 4,
+    mirror: null,
+    proxy: null,
+    catalogue_url: null,
+    catalogue_trust: null,
+  }
+  let token: TokenState = 'none'
   let clock = start
   let counter = 1
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -247,6 +302,106 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     }, 100 / speed)
   }
 
+  function transferOf(kind: JobKind, title: string, total: number, path: string, source: ModelSource | null): Transfer {
+    const job: Job = {
+      id: `01930000-0000-7000-a000-${String(transfers.length + 1).padStart(12, '0')}`,
+      kind,
+      state: 'running',
+      title,
+      progress: { done: 0, total, unit: 'bytes', rate: null, eta_s: null },
+      run_id: null,
+      error: null,
+      log_tail: [],
+      created_at: now(),
+      updated_at: now(),
+    }
+    const transfer = { job, source, path }
+    transfers.push(transfer)
+    carry()
+    return transfer
+  }
+
+  function setState(transfer: Transfer, state: JobState, error: ErrorReport | null = null): void {
+    transfer.job.state = state
+    transfer.job.error = error
+    transfer.job.progress.rate = null
+    transfer.job.progress.eta_s = null
+    clock += 1
+    transfer.job.updated_at = now()
+    emit({ kind: 'job', job: transfer.job })
+    if (state === 'running') carry()
+  }
+
+  let carrying: ReturnType<typeof setTimeout> | undefined
+  /** A twentieth of each transfer at a time. */
+  function carry(): void {
+    if (carrying !== undefined || hold !== null) return
+    carrying = setTimeout(() => {
+      carrying = undefined
+      const moving = transfers.filter(({ job }) => job.state === 'running')
+      for (const transfer of moving) {
+        const { progress } = transfer.job
+        const total = progress.total ?? 0
+        progress.done = Math.min(total, progress.done + total / 20)
+        progress.rate = (total / 20) * 10 * speed
+        progress.eta_s = (total - progress.done) / progress.rate
+        clock += 100
+        transfer.job.updated_at = now()
+        const failure = transfer.source ? downloadFailures[scenario] : undefined
+        if (failure && progress.done >= total * 0.3) setState(transfer, 'failed', failure)
+        else if (progress.done >= total) arrive(transfer)
+        else emit({ kind: 'job', job: transfer.job })
+      }
+      if (moving.length > 0) carry()
+    }, 100 / speed)
+  }
+
+  function arrive(transfer: Transfer): void {
+    const entry = machine.pickedModel(transfer.path)
+    const at = transfer.source ? shop.headerAt(transfer.source) : null
+    if (entry.model && at) {
+      entry.model.header = at.header
+      entry.model.file_bytes = entry.file_bytes = at.bytes
+      entry.fit = machine.fitOf(entry.model)
+      entry.title = at.header.name
+    }
+    if (entry.model) entry.model.sha256 = shop.sha256(transfer.path)
+    entry.source = transfer.source
+    if (!models.some((known) => known.path === entry.path)) models.push(entry)
+    setState(transfer, 'done')
+  }
+
+  const same = (a: ModelSource, b: ModelSource) => JSON.stringify(a) === JSON.stringify(b)
+
+  function transferByJob(id: string): Transfer | undefined {
+    return transfers.find(({ job }) => job.id === id)
+  }
+
+  function pathOf(source: ModelSource): string {
+    const name = source.kind === 'repository' ? `${source.repository.replace('/', '--')}/${source.path}` : source.url
+    return `${machine.appInfo.models_folder}/${name}`
+  }
+
+  function listEntries(): CatalogueEntry[] {
+    for (const entry of entries) {
+      for (const file of entry.files) {
+        const transfer = transfers.findLast(({ source }) => source && same(source, file.source))
+        file.job_id = transfer?.job.id ?? null
+        const half = transfer && transfer.job.state !== 'done'
+        file.partial_bytes = half ? transfer.job.progress.done : null
+        file.installed = models.find(({ source }) => source && same(source, file.source))?.path ?? null
+      }
+    }
+    return entries
+  }
+
+  function modelAt(path: string): ModelEntry {
+    return (
+      models.find((entry) => entry.path === path) ??
+      fail({ code: 'MODEL_FILE_NOT_FOUND', message: `there is no file at ${path}`, hint: 'Check the path.' })
+    )
+  }
+
   function runById(runId: string): Run {
     return runs.find((r) => r.plan.runId === runId) ?? fail({ code: 'NOT_FOUND', message: `no run ${runId}` })
   }
@@ -328,6 +483,130 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         return entry
       }),
     pickModelFile: () => Promise.resolve(machine.pickedPath),
+    catalogue: () => answer(listEntries),
+    addRepository: (reference) =>
+      answer(() => {
+        const failure = downloadFailures[scenario]
+        if (failure) fail(failure)
+        if (!reference.includes('/'))
+          fail({
+            code: 'URL_INVALID',
+            message: `“${reference}” is neither a repository (owner/name) nor an address.`,
+            hint: 'Give a repository such as owner/name, its address, or the https address of a .gguf file.',
+          })
+        const entry = shop.addedEntry(reference)
+        entries.unshift(entry)
+        return entry
+      }),
+    removeRepository: (id) =>
+      answer(() => {
+        const at = entries.findIndex((entry) => entry.model.id === id)
+        if (at >= 0) entries.splice(at, 1)
+      }),
+    updateCatalogue: () =>
+      answer(() =>
+        downloads.catalogue_url
+          ? 2
+          : fail({
+              code: 'INVALID_INPUT',
+              message: 'no address for a newer catalogue is set',
+              hint: 'Set its address and the key or hash that makes it trusted.',
+            }),
+      ),
+    modelFit: (path) =>
+      answer(() => {
+        const { model, file_bytes } = modelAt(path)
+        return model
+          ? shop.fitReport(model.header, file_bytes, 0)
+          : fail({ code: 'NOT_FOUND', message: 'not read yet' })
+      }),
+    sourceFit: (source) =>
+      answer(() => {
+        const failure = downloadFailures[scenario]
+        if (failure) fail(failure)
+        const at = shop.headerAt(source)
+        return at
+          ? shop.fitReport(at.header, at.bytes, 393_216)
+          : fail({ code: 'DOWNLOAD_NOT_FOUND', message: 'hub.example has no such file.', hint: 'Check the name.' })
+      }),
+    download: ({ source }) =>
+      answer(() => {
+        const name = source.kind === 'repository' ? source.path : source.url
+        const file = entries.flatMap((entry) => entry.files).find((f) => same(f.source, source))
+        return transferOf('download', name, file?.bytes ?? 1e9, pathOf(source), source).job
+      }),
+    pauseJob: (id) =>
+      answer(() => {
+        const transfer = transferByJob(id) ?? fail({ code: 'NOT_FOUND', message: `no job ${id}` })
+        setState(transfer, 'paused')
+        return transfer.job
+      }),
+    discardPartial: (fileName) =>
+      answer(() => {
+        const at = transfers.findIndex(({ path }) => path.endsWith(fileName))
+        if (at >= 0) transfers.splice(at, 1)
+      }),
+    importModel: (path, mode) =>
+      answer(() => {
+        const name = path.split('/').at(-1) ?? path
+        const target = mode === 'copy' ? `${machine.appInfo.models_folder}/${name}` : path
+        return transferOf(mode === 'copy' ? 'import' : 'verify', name, 386e6, target, null).job
+      }),
+    foundModels: () => answer(() => (scenario === 'empty' ? [] : shop.foundModels)),
+    locateModel: (sha256, path) =>
+      answer(() => {
+        const at = models.findIndex((entry) => entry.model?.sha256 === sha256)
+        const entry = machine.pickedModel(path)
+        if (at >= 0) models.splice(at, 1, entry)
+        return entry
+      }),
+    verifyModel: (path) =>
+      answer(() => {
+        const entry = modelAt(path)
+        return transferOf('verify', entry.file_name, entry.file_bytes, path, null).job
+      }),
+    deletePreview: (path) =>
+      answer(() => {
+        const entry = modelAt(path)
+        return {
+          path,
+          files: entry.reference ? [] : [path],
+          freed_bytes: entry.reference ? 0 : entry.file_bytes,
+          runs: [],
+          source: entry.source,
+        }
+      }),
+    deleteModel: (path) =>
+      answer(() => {
+        models.splice(models.indexOf(modelAt(path)), 1)
+      }),
+    storage: () =>
+      answer(() => ({
+        folder: machine.appInfo.models_folder,
+        models_bytes: models.reduce((sum, entry) => sum + (entry.reference ? 0 : entry.file_bytes), 0),
+        partials: transfers
+          .filter(({ job, source }) => source && job.state !== 'done' && job.progress.done > 0)
+          .map(({ job, path }) => ({
+            file_name: path.slice(machine.appInfo.models_folder.length + 1),
+            bytes: job.progress.done,
+            total_bytes: job.progress.total,
+            job_id: job.id,
+          })),
+        free_bytes: device.storage_free_bytes,
+      })),
+    downloadSettings: () => answer(() => downloads),
+    setDownloadSettings: (settings) =>
+      answer(() => {
+        downloads = structuredClone(settings)
+      }),
+    hubToken: () => answer(() => token),
+    setHubToken: (given) => answer(() => (token = given === null ? 'none' : 'key_store')),
+    onFilesDropped(listener) {
+      // Browsers do not tell where a file lies; tests send this instead.
+      const drop = (event: Event) => listener((event as CustomEvent<string[]>).detail)
+      window.addEventListener('files-dropped', drop)
+      return Promise.resolve(() => window.removeEventListener('files-dropped', drop))
+    },
     suites: () => answer(() => suites.map(infoOf)),
     estimate: (request) =>
       answer(() => {
@@ -356,18 +635,28 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       }),
     stopJob: (id) =>
       answer(() => {
+        const transfer = transferByJob(id)
+        if (transfer) {
+          setState(transfer, 'cancelled')
+          return transfer.job
+        }
         const run = runByJob(id)
         if (run.job.state === 'running' || run.job.state === 'queued') settle(run, 'cancelled')
         return run.job
       }),
     resumeJob: (id) =>
       answer(() => {
+        const transfer = transferByJob(id)
+        if (transfer) {
+          setState(transfer, 'running')
+          return transfer.job
+        }
         const run = runByJob(id)
         settle(run, 'running')
         drive()
         return run.job
       }),
-    jobs: () => answer(() => runs.map((run) => run.job)),
+    jobs: () => answer(() => [...transfers.map(({ job }) => job), ...runs.map((run) => run.job)]),
     runs: () =>
       answer(() =>
         runs.map((run): RunSummary => {

@@ -1,5 +1,6 @@
 // The only file that knows Tauri. Commands are named as in Rust; arguments are camelCase, as Tauri expects them.
 import { Channel, invoke } from '@tauri-apps/api/core'
+import { getCurrentWebview } from '@tauri-apps/api/webview'
 import { open, save } from '@tauri-apps/plugin-dialog'
 import type { Backend } from './backend'
 import type { AppEvent, ExportFormat } from './types'
@@ -14,6 +15,30 @@ export const tauriBackend: Backend = {
   models: () => invoke('models'),
   addModel: (path) => invoke('add_model', { path }),
   pickModelFile: () => open({ multiple: false, directory: false, filters: [{ name: 'GGUF', extensions: ['gguf'] }] }),
+  catalogue: () => invoke('catalogue'),
+  addRepository: (reference) => invoke('add_repository', { reference }),
+  removeRepository: (id) => invoke('remove_repository', { id }),
+  updateCatalogue: () => invoke('update_catalogue'),
+  modelFit: (path) => invoke('model_fit', { path }),
+  sourceFit: (source) => invoke('source_fit', { source }),
+  download: (request) => invoke('download', { request }),
+  pauseJob: (id) => invoke('pause_job', { id }),
+  discardPartial: (fileName) => invoke('discard_partial', { fileName }),
+  importModel: (path, mode) => invoke('import_model', { path, mode }),
+  foundModels: () => invoke('found_models'),
+  locateModel: (sha256, path) => invoke('locate_model', { sha256, path }),
+  verifyModel: (path) => invoke('verify_model', { path }),
+  deletePreview: (path) => invoke('delete_preview', { path }),
+  deleteModel: (path) => invoke('delete_model', { path }),
+  storage: () => invoke('storage'),
+  downloadSettings: () => invoke('download_settings'),
+  setDownloadSettings: (settings) => invoke('set_download_settings', { settings }),
+  hubToken: () => invoke('hub_token'),
+  setHubToken: (token) => invoke('set_hub_token', { token }),
+  onFilesDropped: (listener) =>
+    getCurrentWebview().onDragDropEvent(({ payload }) => {
+      if (payload.type === 'drop') listener(payload.paths)
+    }),
   suites: () => invoke('suites'),
   estimate: (request) => invoke('estimate', { request }),
   startRun: (request) => invoke('start_run', { request }),

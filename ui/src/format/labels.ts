@@ -1,4 +1,15 @@
-import type { Category, ErrorCode, Flag, JobState, Metric, Progress, Quality, RowVerdict } from '../backend/types'
+import type {
+  Category,
+  ErrorCode,
+  FitAdvice,
+  Flag,
+  JobState,
+  KvType,
+  Metric,
+  Progress,
+  Quality,
+  RowVerdict,
+} from '../backend/types'
 import { m } from '../paraglide/messages.js'
 import { formatBytes, formatCount, formatDuration, formatNumber, formatShare } from './number'
 
@@ -29,6 +40,41 @@ export function stateLabel(state: JobState): string {
 /** Short name of an error in the person's language; the message beside it is the backend's. */
 export function errorTitle(code: ErrorCode): string {
   return m[`error_${code.toLowerCase() as Lowercase<ErrorCode>}`]()
+}
+
+/** What a quantization means for the answers, in a few words; `null` where its name does not tell. */
+export function quantizationText(name: string): string | null {
+  if (/^(BF|F)(16|32)$/.test(name)) return m.quant_full()
+  const bits = Number(/^(?:IQ|Q|TQ|MXFP|NVFP)(\d)/.exec(name)?.[1] ?? 0)
+  const words: Record<number, () => string> = {
+    8: m.quant_8,
+    6: m.quant_6,
+    5: m.quant_5,
+    4: m.quant_4,
+    3: m.quant_3,
+    2: m.quant_2,
+    1: m.quant_2,
+  }
+  return words[bits]?.() ?? null
+}
+
+/** Number format of a cache as its users write it. */
+export const kvLabel = (type: KvType): string => type.toUpperCase()
+
+/** What would make a model fit. */
+export function adviceText(advice: FitAdvice): string {
+  switch (advice.kind) {
+    case 'shorter_context':
+      return m.advice_shorter_context({ context: formatCount(advice.n_ctx) })
+    case 'smaller_kv':
+      return m.advice_smaller_kv({ type: kvLabel(advice.kv_type), context: formatCount(advice.n_ctx) })
+    case 'no_repacking':
+      return m.advice_no_repacking({ size: formatBytes(advice.saved_bytes) })
+    case 'free_memory':
+      return m.advice_free_memory({ size: formatBytes(advice.missing_bytes) })
+    case 'smaller_file':
+      return m.advice_smaller_file({ quantization: advice.quantization, size: formatBytes(advice.bytes) })
+  }
 }
 
 /** A flag's reason in plain words with the figure behind it. */

@@ -9,7 +9,7 @@ import { Resource } from './resource.svelte'
 const fatalCodes: ErrorCode[] = ['ALREADY_RUNNING', 'DATABASE_NEWER', 'DATABASE_CORRUPT', 'DATA_FOLDER_READ_ONLY']
 
 const active: JobState[] = ['queued', 'running', 'paused']
-const resumable: JobState[] = ['cancelled', 'interrupted', 'failed']
+const resumable: JobState[] = ['cancelled', 'interrupted', 'failed', 'paused']
 
 export const isActive = (job: Job): boolean => active.includes(job.state)
 export const canResume = (job: Job): boolean => resumable.includes(job.state)
@@ -23,6 +23,8 @@ export class AppState {
   readonly models
   readonly suites
   readonly runs
+  readonly catalogue
+  readonly storage
   readonly jobList
   readonly #jobs = new SvelteMap<string, Job>()
   #opened = false
@@ -34,6 +36,8 @@ export class AppState {
     this.models = this.resource(() => backend.models())
     this.suites = this.resource(() => backend.suites())
     this.runs = this.resource(() => backend.runs())
+    this.catalogue = this.resource(() => backend.catalogue())
+    this.storage = this.resource(() => backend.storage())
     this.jobList = this.resource(async () => {
       const jobs = await backend.jobs()
       for (const job of jobs) this.#keep(job)
@@ -86,6 +90,8 @@ export class AppState {
     // A finished run may have taught the estimate something, and added a model's hash.
     if (known && isActive(known) && !isActive(job) && this.#opened) {
       void this.models.load()
+      if (this.catalogue.value) void this.catalogue.load()
+      if (this.storage.value) void this.storage.load()
       if (this.runs.value) void this.runs.load()
     }
   }
