@@ -4,11 +4,14 @@
 //! nothing else in the project looks into a model file before it did.
 
 mod architectures;
+pub mod catalogue;
 mod client;
+pub mod discover;
 mod disk;
 mod download;
 mod error;
 mod files;
+mod folder;
 mod gguf;
 mod header;
 mod journal;
@@ -25,6 +28,7 @@ pub use client::{ClientOptions, HubClient, Probe, RemotePart, Token};
 pub use download::{DownloadNote, DownloadOptions, DownloadPlan, DownloadProgress, Downloaded, FreeBytes};
 pub use error::{FileError, GgufError};
 pub use files::{model_bytes, scan_models, sha256_file, sha256_model};
+pub use folder::{Copied, copy_model, delete_files, model_folders};
 pub use header::{HeaderStart, START_LIMIT, read_header, read_header_from, read_header_start};
 pub use journal::{PartialFile, discard_partial, partial_files};
 pub use remote::RemoteHeader;
