@@ -36,9 +36,10 @@ fn fetch() {
     runtime.block_on(client.download(&plan, &options, &mut |_| (), &CancellationToken::new())).unwrap();
 }
 
-/// Starts a download; kills it after a while, if that is before its end. Also gives the bytes that the system held for it
-/// at that moment: they had come to this machine, and the program had not seen them.
+/// Starts a download; kills it after a while, if that is before its end. Also gives how many bytes the program had got by
+/// then: those that the server sent, less those that the system still held for it.
 fn fetch_and_kill(folder: &Path, server: &Server, after: Option<Duration>) -> (ExitStatus, u64) {
+    let before = server.sent();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "fetch", "--nocapture"])
         .env(FOLDER, folder)
@@ -46,16 +47,19 @@ fn fetch_and_kill(folder: &Path, server: &Server, after: Option<Duration>) -> (E
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let mut unread = 0;
+    let mut got = 0;
     if let Some(after) = after {
         std::thread::sleep(after);
+        // Where nobody tells what is unread, everything counts as read.
+        let mut unread = 0;
         if cfg!(target_os = "linux") {
             let _ = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
             unread = queued(server.port);
         }
+        got = (server.sent() - before).saturating_sub(unread);
         child.kill().unwrap();
     }
-    (child.wait().unwrap(), unread)
+    (child.wait().unwrap(), got)
 }
 
 /// Bytes between this server and its clients that nobody has read yet, as Linux tells.
@@ -92,25 +96,27 @@ fn a_download_that_is_killed_again_and_again_completes() {
         downloads += 1;
         loop {
             let here = partial_files(folder.path()).first().map_or(0, |partial| partial.bytes);
-            let before = server.sent();
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let after = Duration::from_micros((random >> 33) % 700_000);
-            let (status, unread) = fetch_and_kill(folder.path(), &server, (killed < kills).then_some(after));
-            // What was on its way when the other side died is not sent any more.
-            std::thread::sleep(Duration::from_millis(20));
-            let sent = server.sent() - before;
+            let (status, got) = fetch_and_kill(folder.path(), &server, (killed < kills).then_some(after));
             if status.success() {
                 break;
             }
             assert!(killed < kills, "nobody killed it");
             killed += 1;
-            let kept = partial_files(folder.path()).first().map_or(0, |partial| partial.bytes);
+            // Killed after the file got its name: all of it is there, and without a journal it was done already.
+            let named = folder.path().join(NAME).exists();
+            let partial = partial_files(folder.path()).first().map_or(0, |partial| partial.bytes);
+            let kept = if named { content.len() as u64 } else { partial };
             assert!(kept >= here, "kill {killed}: {kept} of {here} bytes are left");
-            // All that was sent and is not here will be sent again. On a machine that is busy with other things, this
-            // server runs ahead of the program as no network would, so that what nobody has read yet does not count.
-            let again = sent.saturating_sub(kept - here).saturating_sub(unread);
+            // All that it got and is not here will be fetched again. What it never saw is left out: on a machine that is
+            // busy with other things, this server runs ahead of the program as no network would.
+            let again = got.saturating_sub(kept - here);
             assert!(again <= AGAIN, "kill {killed} after {after:?}: {again} bytes are fetched twice");
             most_again = most_again.max(again);
+            if named && !folder.path().join(format!("{NAME}.partial.journal")).exists() {
+                break;
+            }
         }
         let path = folder.path().join(NAME);
         assert_eq!(sha256(&std::fs::read(&path).unwrap()), hash);
