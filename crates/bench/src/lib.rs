@@ -1,5 +1,6 @@
 //! Suites and the runner: which task is measured when, with what warm-up and how often, and what becomes of a crash.
 
+pub mod claims;
 mod cold;
 pub mod plan;
 mod runner;

@@ -5,6 +5,7 @@
 //! per second.
 
 pub mod catalogue;
+pub mod claims;
 pub mod compare;
 pub mod device;
 pub mod error;

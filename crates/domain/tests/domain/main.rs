@@ -1,5 +1,6 @@
 //! What the crate promises, seen from outside.
 
+mod claims;
 mod compare;
 mod fit;
 mod fixture;
