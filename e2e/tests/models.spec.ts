@@ -6,9 +6,8 @@ test('the first tap of a newcomer fetches two models and then compares them', as
   await page.getByTestId('get-both').click()
   await expect(page.getByTestId('model-a')).toBeVisible()
   await expect(page.getByTestId('start')).toBeEnabled()
-  const picked = [page.getByTestId('model-a'), page.getByTestId('model-b')]
-  await expect(picked[0]!).toHaveValue(/example-1b-chat/)
-  await expect(picked[1]!).toHaveValue(/specimen-1\.7b/)
+  await expect(page.getByTestId('model-a')).toHaveValue(/example-1b-chat/)
+  await expect(page.getByTestId('model-b')).toHaveValue(/specimen-1\.7b/)
   await expect(page.getByTestId('get-both-plate')).toHaveCount(0)
 })
 
@@ -82,6 +81,7 @@ test('searching, filtering and adding a repository', async ({ page }) => {
 test('a file is picked, dropped, copied; a model is verified and deleted by the keyboard', async ({ page }) => {
   await open(page, '#/models', 'speed=20')
   const rows = page.getByTestId('library-row')
+  await expect(rows.first()).toBeVisible()
   const before = await rows.count()
   await page.getByTestId('import-file').click()
   await page.getByTestId('import-copy').click()
@@ -95,6 +95,7 @@ test('a file is picked, dropped, copied; a model is verified and deleted by the 
   await expect(rows).toHaveCount(before + 2)
 
   await rows.first().getByTestId('verify-model').click()
+  await expect(rows.first()).toContainText('Checked')
   const last = rows.last().getByTestId('delete-model')
   await last.focus()
   await page.keyboard.press('Enter')

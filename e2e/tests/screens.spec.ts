@@ -24,6 +24,7 @@ interface State {
 
 const result = `#/results/${runId}`
 const run = `#/run/${jobId}`
+const here = `#/models/${encodeURIComponent('/home/tester/.local/share/pocketbench/models/SmolLM2-135M-Instruct-Q4_1.gguf')}`
 
 const openAll = async (page: Page) => {
   for (const details of await page.locator('main details').all())
@@ -118,6 +119,7 @@ const states: State[] = [
     query: 'scenario=offline',
     shows: 'main [data-testid=error-note]',
   },
+  { name: 'model-here', hash: here, shows: '[data-testid=fit-table]' },
   { name: 'model-empty', hash: '#/models/nothing', shows: '[data-testid=empty]' },
   { name: 'model-loading', hash: '#/models/example-14b', query: 'scenario=loading', shows: '[data-testid=loading]' },
   { name: 'error-already-running', hash: '#/', query: 'scenario=already-running', shows: '[data-testid=error-page]' },

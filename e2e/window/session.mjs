@@ -20,8 +20,8 @@ async function freePort() {
 }
 
 export class Session {
-  /** Starts the app on a data folder and waits until a person could use it. */
-  static async start(home) {
+  /** Starts the app on a data folder and waits until a person could use it. `extra`: environment on top. */
+  static async start(home, extra = {}) {
     const app = process.env.POCKETBENCH_APP
     if (!app) throw new Error('POCKETBENCH_APP names the executable: use scripts/test-window')
     const port = await freePort()
@@ -29,6 +29,7 @@ export class Session {
     // Lets WebKit be driven; tauri-driver would set the same.
     Object.assign(env, { TAURI_AUTOMATION: 'true', TAURI_WEBVIEW_AUTOMATION: 'true' })
     delete env.POCKETBENCH_MODELS
+    Object.assign(env, extra)
     const server = spawn('WebKitWebDriver', [`--port=${port}`], { env, stdio: ['ignore', 'inherit', 'inherit'] })
     const capabilities = new Capabilities({ 'webkitgtk:browserOptions': { binary: app, args: [] } })
     const session = new Session(server, home)

@@ -338,7 +338,7 @@ async fn lone_file(client: &hub::HubClient, source: &ModelSource) -> Result<Cata
         }),
         license: License {
             id: header.license.clone().unwrap_or_default(),
-            name: header.license.unwrap_or_else(|| "not said".into()),
+            name: header.license.unwrap_or_default(),
             url: None,
             must_accept: false,
         },

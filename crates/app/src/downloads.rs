@@ -189,6 +189,7 @@ impl App {
             )
             .hint("Give it as owner/name."));
         }
+        self.make_room(source).await?;
         let jobs: Vec<(Job, Fetch)> = self.store().jobs_with_work(JobKind::Download, 500).await?;
         let begun = jobs.into_iter().find(|(_, fetch)| fetch.source == *source).map(|(job, _)| job);
         if let Some(job) = begun.filter(|job| job.state != JobState::Done) {
@@ -206,6 +207,18 @@ impl App {
         let job = new_job(JobKind::Download, title, "bytes", None);
         self.store().insert_job_with(&job, &fetch).await?;
         self.fetch(job, fetch).await
+    }
+
+    /// A file that is fetched again because it is damaged makes room for the new one.
+    async fn make_room(&self, source: &ModelSource) -> Result<()> {
+        let Some(target) = target(&self.0.config.models_folder, source).filter(|target| target.exists()) else {
+            return Ok(());
+        };
+        if self.model_entry(&target).await?.problem.is_some() {
+            let files = hub::model_files(&target);
+            crate::blocking(move || hub::delete_files(&files)).await??;
+        }
+        Ok(())
     }
 
     pub(crate) async fn resume_download(&self, job: Job) -> Result<Job> {
@@ -274,16 +287,48 @@ impl App {
         }
     }
 
+    /// SHA-256 of a source, if it was fetched and hashed here before.
+    async fn learnt(&self, source: &ModelSource) -> Result<Option<String>> {
+        let files = self.store().remote_files().await?;
+        Ok(files.into_iter().find(|file| file.verified && file.source == *source).and_then(|file| file.sha256))
+    }
+
+    /// Whether the file is here already, whole: the program was killed after it got its name and before that was noted. Where
+    /// a hash is known the download itself compares; without one a sound file of this name is the one.
+    async fn arrived_before(&self, job: &mut Job, fetch: &Fetch) -> Result<bool> {
+        let Some(target) = target(&self.0.config.models_folder, &fetch.source) else { return Ok(false) };
+        let learnt = self.learnt(&fetch.source).await?;
+        if fetch.sha256.is_some() || learnt.is_some() || !hub::model_files(&target).iter().all(|part| part.is_file()) {
+            return Ok(false);
+        }
+        let model = self.identify(&target, false).await?;
+        (job.progress.done, job.progress.total) = (model.file_bytes, Some(model.file_bytes));
+        let file = RemoteFile {
+            source: fetch.source.clone(),
+            bytes: Some(model.file_bytes),
+            sha256: Some(model.sha256),
+            verified: true,
+        };
+        self.store().learn_remote_file(&file, now()).await?;
+        Ok(true)
+    }
+
     async fn fetch_files(&self, job: &mut Job, fetch: &Fetch, stop: &CancellationToken) -> Result<()> {
         let models_folder = &self.0.config.models_folder;
         let folder = folder(models_folder, &fetch.source)
             .ok_or_else(|| ErrorReport::new(ErrorCode::FileNameUnsafe, "the name of the repository leads elsewhere"))?;
         let client = self.hub_client().await?;
+        if self.arrived_before(job, fetch).await? {
+            return Ok(());
+        }
         let plan = hub::DownloadPlan {
             parts: client.parts(&fetch.source, fetch.parts)?,
             folder,
             bytes: None,
-            sha256: fetch.sha256.clone(),
+            sha256: match &fetch.sha256 {
+                Some(sha256) => Some(sha256.clone()),
+                None => self.learnt(&fetch.source).await?,
+            },
         };
         let options = hub::DownloadOptions {
             connections: self.download_settings().await?.connections,

@@ -136,3 +136,8 @@ export function rateText(progress: Progress): string | null {
 export function etaText(progress: Progress): string {
   return progress.eta_s === null ? m.eta_unknown() : m.eta_left({ time: formatDuration(progress.eta_s) })
 }
+
+/** Parameters as `3.8 B` or `270 M`. */
+export function parametersText(count: number): string {
+  return count >= 1e9 ? `${formatNumber(count / 1e9, 1)} B` : `${formatNumber(count / 1e6, 0)} M`
+}
