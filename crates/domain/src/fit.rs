@@ -131,56 +131,92 @@ pub enum FitAdvice {
 
 /// Share of the available memory up to which a model fits with room to spare, in percent.
 pub const FITS_PERCENT: u64 = 80;
-/// Allowance for a worker without a model: executable, llama.cpp's libraries, threads. A bare program with llama.cpp
-/// alone takes 7 MiB; what a worker really took is stored with every session as its baseline.
-pub const WORKER_BYTES: u64 = 24 << 20;
-/// Allowance for one entry of the vocabulary in llama.cpp's tables (`llama_vocab`): its text, score and attributes, its
-/// share of the merges, and the hash tables over them. Measured: 196 bytes for Gemma 3 270M (262,144 entries, no merges),
-/// 417 for `SmolLM2` 135M (49,152 entries with merges, and all libraries touched on the way).
-pub const VOCAB_ENTRY_BYTES: u64 = 256;
+/// Pages of a worker's executable and of llama.cpp's libraries. Measured: 12.2 to 12.9 MB, whatever the model.
+pub const WORKER_FILE_BYTES: u64 = 12_500_000;
+/// What a worker and llama.cpp take for themselves, a model's tables left out. Measured: 4.4 to 5.0 MB.
+pub const WORKER_OWN_BYTES: u64 = 4_700_000;
+/// An entry of the vocabulary in `llama_vocab`: text, score and attributes (40 bytes), its text again as written out (32),
+/// a node and a place in the hash table from text to token (72). Measured: 150 for Gemma 3 270M, which has no merges.
+pub const TOKEN_BYTES: u64 = 150;
+/// A merge in `llama_vocab`: a node and a place in the hash table from two texts to a rank. Measured: 108 for `SmolLM2`.
+pub const MERGE_BYTES: u64 = 108;
+/// A row of logits beside the one in the compute buffer, and the candidates that the sampler sorts
+/// (`llama_token_data`), an entry of the vocabulary.
+const OUTPUT_BYTES: u64 = 4 + 12;
+/// What a token of a batch takes: token, position, sequence ids and their tables, here and in llama.cpp. Measured on
+/// models of two layers with contexts of 512 to 16,384.
+pub const BATCH_TOKEN_BYTES: u64 = 700;
+/// What a token of context takes beside its keys and values: a cell with position and sequences. Measured likewise.
+pub const CELL_BYTES: u64 = 120;
 
 /// llama.cpp rounds the context up to this many tokens (`GGML_PAD(n_ctx, 256)`).
-const CTX_STEP: u64 = 256;
+const CTX_STEP_TOKENS: u32 = 256;
+const CTX_STEP: u64 = CTX_STEP_TOKENS as u64;
 /// Bytes of an f32, the type of all activations.
 const F32: u64 = 4;
-/// Width of the feed-forward layer in units of `n_embd`. The header does not carry it; 8/3 to 4 are usual.
-const FEED_FORWARD: u64 = 4;
+/// Width of the feed-forward layer in units of `n_embd` for headers that do not carry it.
+const FEED_FORWARD: u64 = 3;
 
 impl Fit {
-    /// Predicts the memory of a model loaded with these settings, and whether that fits into what `machine` has now.
+    /// Predicts the peak of a worker's resident memory with these settings, once its context has been full, and whether
+    /// that fits into what `machine` has now.
     ///
     /// ```text
-    /// weights  = max(tensor bytes, file if mapped)
+    /// weights  = tensor bytes; read instead of mapped: less what is repacked, plus embeddings that are also the output
+    /// repacked = matrices in formats that this CPU repacks
     /// KV       = Σ over layers: n_head_kv × (head_dim_k at type K + head_dim_v at type V) × context
     ///            context = n_ctx rounded up to 256, shared by all sequences
-    /// compute  = n_ubatch × (4·n_embd + 2·4·n_embd + 2·n_head·head_dim_k) × 4         activations
-    ///          + n_ubatch × context × masks × 2                                       attention masks, f16
-    ///            or, without flash attention, × (masks + n_head) × 4                  f32, and the scores
+    /// compute  = n_ubatch × (5·n_embd + 3·n_ff) × 4                       activations of a feed-forward layer
+    ///          + n_ubatch × context × masks × 2                           attention masks, f16
+    ///          + n_seq_max × n_vocab × 4                                  one row of logits a sequence
+    ///          + n_ubatch × n_ff × 9/8                                    activations as the matrix kernels want them
+    ///            without flash attention, if more, in place of the first two:
+    ///            n_ubatch × (5·n_embd + 2·n_head·head_dim_k) × 4 + n_ubatch × context × (masks + n_head) × 4,
+    ///            and of the last: n_ubatch × context × n_head × 2        weights of values, f16
     ///            masks = 2 with a sliding window, else 1
-    ///          + n_seq_max × n_vocab × 4                                              one row of logits a sequence
-    /// baseline = 24 MiB + 256 × n_vocab                                               worker, tokenizer
+    /// baseline = 12.5 MB of libraries and 4.7 MB of the worker's own
+    ///          + 150 × n_vocab + 108 × n_merges                           tokenizer
+    ///          + n_seq_max × n_vocab × (4 + 12)                           logits handed out, candidates of the sampler
+    ///          + 120 × context + 700 × n_batch                            cells of the KV cache, places in a batch
     /// ```
     ///
-    /// The estimate errs on the high side (by 6 to 9 % on the two models it was tried on), because a model that was said to
-    /// fit and then kills the app is worse than one that was said to be tight: llama.cpp reuses parts of the compute
-    /// buffer, a page counts only once touched, and mapped pages can be reclaimed. Layers with a sliding window count with
-    /// the whole context, since llama.cpp gives them a full-size cache unless told otherwise (`swa_full`). `Auto` counts as
-    /// flash attention, which is what the CPU backend makes of it. Not covered: weights that the CPU backend repacks exist
-    /// twice until loading is over.
+    /// All of a mapped file is resident, also what was repacked or is never read: llama.cpp maps it with `MAP_POPULATE`
+    /// and gives back only what lies before the first and behind the last tensor in use. While it loads, the header is
+    /// mapped, too, and the KV cache is not there yet. The KV cache is zeroed, so it is resident from the start; compute
+    /// buffers are so once a whole micro-batch was computed, masks once the context was full. Layers with a sliding window
+    /// count with the whole context, since llama.cpp gives them a full-size cache unless told otherwise (`swa_full`).
+    /// `Auto` counts as flash attention, which is what the CPU backend makes of it. How this compares with what was
+    /// measured stands in `docs/benchmarks.md`. Not covered: the states of recurrent layers, compressed keys and values
+    /// (MLA), and what a GPU takes.
     ///
     /// Header values are not trusted: everything saturates, nothing overflows.
     #[must_use]
     pub fn predict(header: &ModelHeader, settings: &EngineSettings, file_bytes: u64, machine: &Machine) -> Self {
-        let tensor_bytes = header.tensor_bytes.max(if settings.use_mmap { file_bytes } else { 0 });
-        let repacked_bytes = if settings.repack { repacked_bytes(header, machine) } else { 0 };
-        // A mapped file stays, whether its pages are used or not. One that is read keeps what was not repacked.
-        let weights_bytes = if settings.use_mmap { tensor_bytes } else { tensor_bytes.saturating_sub(repacked_bytes) };
         let context = u64::from(settings.n_ctx).max(1).next_multiple_of(CTX_STEP);
+        let repacked_bytes = if settings.repack { repacked_bytes(header, machine) } else { 0 };
         let kv_bytes = kv_bytes(header, settings, context);
         let compute_bytes = compute_bytes(header, settings, context);
-        let baseline_bytes = WORKER_BYTES.saturating_add(product(&[header.n_vocab.into(), VOCAB_ENTRY_BYTES]));
+        let n_vocab = u64::from(header.n_vocab);
+        let baseline_bytes = sum(&[
+            WORKER_FILE_BYTES,
+            WORKER_OWN_BYTES,
+            product(&[n_vocab, TOKEN_BYTES]),
+            product(&[header.n_merges.into(), MERGE_BYTES]),
+            product(&[settings.n_seq_max.max(1).into(), n_vocab, OUTPUT_BYTES]),
+            product(&[context, CELL_BYTES]),
+            product(&[u64::from(settings.n_batch).min(context), BATCH_TOKEN_BYTES]),
+        ]);
+        let weights_bytes = if settings.use_mmap {
+            // Either the end of loading is the peak, or what comes after.
+            header.tensor_bytes.max(file_bytes.saturating_sub(kv_bytes.saturating_add(compute_bytes)))
+        } else {
+            let twice = header.tied_embeddings && repacked_bytes > 0 && is_repacked(&header.embedding_type, machine);
+            let twice = if twice { header.embedding_bytes.min(repacked_bytes) } else { 0 };
+            header.tensor_bytes.saturating_sub(repacked_bytes - twice)
+        };
         let predicted_bytes = sum(&[weights_bytes, repacked_bytes, kv_bytes, compute_bytes, baseline_bytes]);
-        let file_backed_bytes = if settings.use_mmap { weights_bytes } else { 0 };
+        let mapped = if settings.use_mmap { weights_bytes } else { 0 };
+        let file_backed_bytes = mapped.saturating_add(WORKER_FILE_BYTES).min(predicted_bytes);
         Self {
             weights_bytes,
             repacked_bytes,
@@ -194,6 +230,84 @@ impl Fit {
             class: machine.class(predicted_bytes),
         }
     }
+
+    /// The longest context, in steps of 256 and up to what the model was trained for, at which the model fits with room to
+    /// spare; `None` if it does at none. The context of `settings` does not matter.
+    #[must_use]
+    pub fn longest_context(
+        header: &ModelHeader,
+        settings: &EngineSettings,
+        file_bytes: u64,
+        machine: &Machine,
+    ) -> Option<u32> {
+        let fits = |steps: u32| {
+            let settings = EngineSettings { n_ctx: steps.saturating_mul(CTX_STEP_TOKENS), ..settings.clone() };
+            Self::predict(header, &settings, file_bytes, machine).class == FitClass::Fits
+        };
+        // More context never takes less, so a search by halves finds the border. The last step may be a part of one.
+        let (mut low, mut high) = (0, header.n_ctx_train.div_ceil(CTX_STEP_TOKENS));
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if fits(middle) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        (low > 0).then(|| low.saturating_mul(CTX_STEP_TOKENS).min(header.n_ctx_train))
+    }
+}
+
+/// What would make a model fit that does not fit with room to spare, in the order in which a person should try it: what
+/// costs nothing first. Empty if it fits. A smaller file of the same model is for the caller to add, who knows the others.
+#[must_use]
+pub fn advice(header: &ModelHeader, settings: &EngineSettings, file_bytes: u64, machine: &Machine) -> Vec<FitAdvice> {
+    let fit = Fit::predict(header, settings, file_bytes, machine);
+    if fit.class == FitClass::Fits {
+        return Vec::new();
+    }
+    let longest = |settings: &EngineSettings| Fit::longest_context(header, settings, file_bytes, machine);
+    let mut advice = Vec::new();
+    // Read into memory, what is repacked does not exist twice.
+    if fit.repacked_bytes > 0 && settings.use_mmap {
+        advice.push(FitAdvice::NoRepacking { saved_bytes: fit.repacked_bytes });
+    }
+    let shorter = longest(settings).filter(|n_ctx| *n_ctx < settings.n_ctx);
+    advice.extend(shorter.map(|n_ctx| FitAdvice::ShorterContext { n_ctx }));
+    advice.extend(smaller_kv(header, settings, shorter.unwrap_or(0), longest));
+    // Up to the line below which there is room to spare. That of experience is not to be bought with memory.
+    let needed = (u128::from(fit.predicted_bytes) * 100).div_ceil(FITS_PERCENT.into());
+    let missing_bytes = u64::try_from(needed).unwrap_or(u64::MAX).saturating_sub(machine.available_bytes);
+    if missing_bytes > 0 {
+        advice.push(FitAdvice::FreeMemory { missing_bytes });
+    }
+    advice
+}
+
+/// The mildest format of the KV cache that keeps the context asked for, else the one that gives the longest; only if that
+/// is more than `without`.
+fn smaller_kv(
+    header: &ModelHeader,
+    settings: &EngineSettings,
+    without: u32,
+    longest: impl Fn(&EngineSettings) -> Option<u32>,
+) -> Option<FitAdvice> {
+    // Blocks of 32 must fit a head, and quantized values need flash attention.
+    let blocks = header.head_dim_k.is_multiple_of(32) && header.head_dim_v.is_multiple_of(32);
+    if !blocks || settings.flash_attention == FlashAttention::Off {
+        return None;
+    }
+    let bits = |kind: KvType| kind.bytes(32);
+    let smaller = |kind: &KvType| bits(*kind) < bits(settings.kv_type_k) || bits(*kind) < bits(settings.kv_type_v);
+    let mut best = None;
+    for kv_type in [KvType::Q8_0, KvType::Q4_0].into_iter().filter(smaller) {
+        let with = EngineSettings { kv_type_k: kv_type, kv_type_v: kv_type, ..settings.clone() };
+        let n_ctx = longest(&with).unwrap_or(0).min(settings.n_ctx);
+        if n_ctx > best.map_or(without, |(_, n_ctx)| n_ctx) {
+            best = Some((kv_type, n_ctx));
+        }
+    }
+    best.map(|(kv_type, n_ctx)| FitAdvice::SmallerKv { kv_type, n_ctx })
 }
 
 /// Bytes of the weights that llama.cpp's CPU backend keeps in a layout of its own on this machine.
@@ -229,7 +343,8 @@ impl FitClass {
     }
 }
 
-fn kv_bytes(header: &ModelHeader, settings: &EngineSettings, context: u64) -> u64 {
+/// Keys and values of `context` tokens.
+pub(crate) fn kv_bytes(header: &ModelHeader, settings: &EngineSettings, context: u64) -> u64 {
     // A layer that the header says nothing about counts with a key/value head for every head: the most it can have.
     let unknown = u64::from(header.n_layer).saturating_sub(header.n_head_kv.len() as u64);
     let known = header.n_head_kv.iter().fold(0u64, |heads, n| heads.saturating_add((*n).into()));
@@ -243,17 +358,21 @@ fn compute_bytes(header: &ModelHeader, settings: &EngineSettings, context: u64) 
     // A micro-batch is never larger than the batch or the context (`llama_context`'s constructor).
     let n_ubatch = u64::from(settings.n_ubatch.min(settings.n_batch)).min(context);
     let (n_embd, n_head) = (u64::from(header.n_embd), u64::from(header.n_head));
-    let activations = sum(&[product(&[4 + 2 * FEED_FORWARD, n_embd]), product(&[2, n_head, header.head_dim_k.into()])]);
+    let n_ff = if header.n_ff > 0 { header.n_ff.into() } else { product(&[FEED_FORWARD, n_embd]) };
     let masks = if header.sliding_window.is_some() { 2 } else { 1 };
-    let attention = match settings.flash_attention {
-        FlashAttention::Off => (masks + n_head) * F32,
-        FlashAttention::Auto | FlashAttention::On => masks * 2,
+    let feed_forward = product(&[n_ubatch, 5 * n_embd + 3 * n_ff, F32]);
+    let fused = feed_forward.saturating_add(product(&[n_ubatch, context, masks, 2]));
+    let kernels = product(&[n_ubatch, n_ff, 9]) / 8;
+    let (buffer, kernels) = match settings.flash_attention {
+        FlashAttention::Auto | FlashAttention::On => (fused, kernels),
+        FlashAttention::Off => {
+            let projections = sum(&[5 * n_embd, product(&[2, n_head, header.head_dim_k.into()])]);
+            let attention =
+                [product(&[n_ubatch, projections, F32]), product(&[n_ubatch, context, masks + n_head, F32])];
+            (fused.max(sum(&attention)), kernels.max(product(&[n_ubatch, context, n_head, 2])))
+        }
     };
-    sum(&[
-        product(&[n_ubatch, activations, F32]),
-        product(&[n_ubatch, context, attention]),
-        product(&[settings.n_seq_max.max(1).into(), header.n_vocab.into(), F32]),
-    ])
+    sum(&[buffer, product(&[settings.n_seq_max.max(1).into(), header.n_vocab.into(), F32]), kernels])
 }
 
 fn product(factors: &[u64]) -> u64 {

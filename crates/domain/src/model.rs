@@ -42,6 +42,9 @@ pub struct ModelHeader {
     /// Width of the feed-forward layer, the widest where layers differ; 0 where not known.
     #[serde(default)]
     pub n_ff: u32,
+    /// Merges of a byte-pair tokenizer; 0 where there are none or they are not known.
+    #[serde(default)]
+    pub n_merges: u32,
     /// Files that the model is split over; 1 for an ordinary one, 0 in records made before this was read.
     #[serde(default)]
     pub parts: u32,
@@ -51,6 +54,10 @@ pub struct ModelHeader {
     /// Bytes of the token embeddings, of which one row is read a token; 0 where not known.
     #[serde(default)]
     pub embedding_bytes: u64,
+    /// Number format of the token embeddings, such as `Q6_K`; empty where not known.
+    #[serde(default)]
+    #[ts(skip)]
+    pub embedding_type: String,
     /// Whether the embeddings are also the output matrix, which is read whole for each token.
     #[serde(default)]
     pub tied_embeddings: bool,

@@ -1,41 +1,38 @@
-//! The limit that memory sets to decode: every token reads the weights that work on it, and the cache of what was said.
+//! The most tokens a second that memory allows: each token reads the weights that work on it and the keys and values of
+//! all tokens before it, and nothing can be faster than reading that.
 
 use crate::model::ModelHeader;
 use crate::settings::EngineSettings;
 
-/// Bytes read from memory for one token with `depth` tokens in the cache.
+/// Bytes that are read from memory for one token with `depth` tokens before it.
 ///
 /// ```text
-/// weights = tensors − token embeddings (one row of them is read; nearly nothing)
-///           unless the embeddings are the output matrix, too: then all of it is read
-///         − experts × (1 − used ÷ all)                   of a mixture
-/// KV      = Σ over layers: heads × (head_dim_k at type K + head_dim_v at type V) × depth
+/// all tensors
+/// − embeddings, of which one row is read          unless they are also the output matrix
+/// − experts that do not work on the token         expert bytes × (1 − used ÷ all)
+/// + keys and values of `depth` tokens; a layer with a sliding window is counted as any other: too much, if anything
 /// ```
 ///
-/// Layers with a sliding window count with the whole depth, which only matters far beyond the window. Header values are not
-/// trusted: everything saturates.
+/// A repacked copy of a matrix is as large as the original and read in its place. Header values are not trusted:
+/// everything saturates.
 #[must_use]
 pub fn bytes_per_token(header: &ModelHeader, depth: u32, settings: &EngineSettings) -> u64 {
-    let skipped = if header.tied_embeddings { 0 } else { header.embedding_bytes };
-    let idle_experts = match (header.n_expert, header.n_expert_used) {
-        (0, _) => 0,
-        (all, used) => {
-            let idle = u128::from(all.saturating_sub(used));
-            let bytes = u128::from(header.expert_bytes) * idle / u128::from(all);
-            u64::try_from(bytes).unwrap_or(u64::MAX)
-        }
-    };
-    let weights = header.tensor_bytes.saturating_sub(skipped).saturating_sub(idle_experts);
-    let heads = header.n_head_kv.iter().fold(0_u64, |sum, n| sum.saturating_add((*n).into()));
-    let values = |head_dim: u32| heads.saturating_mul(head_dim.into()).saturating_mul(depth.into());
-    weights
-        .saturating_add(settings.kv_type_k.bytes(values(header.head_dim_k)))
-        .saturating_add(settings.kv_type_v.bytes(values(header.head_dim_v)))
+    let mut weights = header.tensor_bytes;
+    if !header.tied_embeddings {
+        weights = weights.saturating_sub(header.embedding_bytes);
+    }
+    if header.n_expert > 0 {
+        let idle = header.n_expert.saturating_sub(header.n_expert_used);
+        let bytes = u128::from(header.expert_bytes) * u128::from(idle) / u128::from(header.n_expert);
+        weights = weights.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+    weights.saturating_add(crate::fit::kv_bytes(header, settings, depth.into()))
 }
 
-/// Most tokens a second that a memory of this bandwidth (bytes a second) allows. `None` where nothing is read or the bandwidth
-/// is no positive number.
+/// Tokens a second that cannot be exceeded where memory is read at `bandwidth` bytes a second. `None` where a figure is
+/// missing.
 #[must_use]
 pub fn decode_limit(bandwidth: f64, bytes_per_token: u64) -> Option<f64> {
-    (bytes_per_token > 0 && bandwidth.is_finite() && bandwidth > 0.0).then(|| bandwidth / bytes_per_token as f64)
+    let limit = bandwidth / bytes_per_token as f64;
+    (bytes_per_token > 0 && limit.is_finite() && limit > 0.0).then_some(limit)
 }

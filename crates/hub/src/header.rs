@@ -22,7 +22,7 @@ const MAX_VOCABULARY: u64 = 1 << 24;
 const MAX_LABEL: usize = 120;
 
 /// Most of a file's start that is read before a download.
-pub(crate) const START_LIMIT: u64 = 1 << 20;
+pub const START_LIMIT: u64 = 1 << 20;
 
 /// Reads the header of a model file and checks that the file is well-formed, complete and a language model that
 /// llama.cpp knows. The weights themselves are not read. Of a split model, the path is that of its first part; all parts
@@ -71,7 +71,7 @@ pub fn read_header_from<R: Read + Seek>(source: R, size: u64, stem: &str) -> Res
 
 /// What the first bytes of a file tell.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum HeaderStart {
+pub enum HeaderStart {
     /// Nothing yet: the start must have this many bytes.
     NeedMore(u64),
     /// The model.
@@ -89,7 +89,7 @@ pub(crate) enum HeaderStart {
 ///
 /// Headers have several megabytes where the vocabulary is large, and no more than [`START_LIMIT`] is asked for. By then
 /// the format's habit has shown all that decides memory but the list of tensors.
-pub(crate) fn read_header_start(start: &[u8], file_bytes: u64, stem: &str) -> Result<HeaderStart, GgufError> {
+pub fn read_header_start(start: &[u8], file_bytes: u64, stem: &str) -> Result<HeaderStart, GgufError> {
     if !b"GGUF".starts_with(&start[..start.len().min(4)]) {
         return Err(GgufError::NotGguf { looks_like: looks_like(&start[..start.len().min(512)]) });
     }
@@ -375,6 +375,12 @@ fn describe(metadata: &Metadata<'_>, stem: &str) -> Result<ModelHeader, GgufErro
     if n_vocab == 0 || u64::from(n_vocab) > MAX_VOCABULARY {
         return Err(corrupt("the size of its vocabulary is impossible".into()));
     }
+    let n_merges = match (metadata.get("tokenizer.ggml.merges"), metadata.get("tokenizer.ggml.model")) {
+        (Some(Value::OtherArray(n)), _) => u32::try_from(*n.min(&MAX_VOCABULARY)).unwrap_or(u32::MAX),
+        // Merges come after the vocabulary, and there is about one an entry.
+        (None, Some(Value::String(model))) if model == b"gpt2" && metadata.start.is_some() => n_vocab,
+        _ => 0,
+    };
 
     let n_ff = metadata.by_layer(&key("feed_forward_length"), n_layer, MAX_WIDTH)?.unwrap_or_default();
     let n_expert = metadata.u32(&key("expert_count"), MAX_EXPERTS)?.unwrap_or(0);
@@ -388,13 +394,15 @@ fn describe(metadata: &Metadata<'_>, stem: &str) -> Result<ModelHeader, GgufErro
         None => Weights::read(gguf, file_type),
         Some(tensor_bytes) => Weights::guessed(tensor_bytes, recipe(file_type, stem), n_vocab, n_embd),
     };
+    let tensor_bytes =
+        weights.types.iter().fold(0, |sum: u64, t| sum.saturating_add(t.bytes)).max(weights.tensor_bytes);
     Ok(ModelHeader {
         architecture: architecture.to_owned(),
         name: metadata.label("general.name")?.unwrap_or_else(|| clean(stem)),
         quantization: weights.quantization.to_owned(),
         license: metadata.label("general.license")?,
         n_params: weights.n_params,
-        tensor_bytes: weights.types.iter().map(|t| t.bytes).fold(0, u64::saturating_add).max(weights.tensor_bytes),
+        tensor_bytes,
         n_ctx_train,
         n_layer,
         n_embd,
@@ -411,13 +419,16 @@ fn describe(metadata: &Metadata<'_>, stem: &str) -> Result<ModelHeader, GgufErro
             Some(_) => return Err(corrupt("its chat template is no text".into())),
         },
         n_ff: n_ff.into_iter().max().unwrap_or(0),
+        n_merges,
         parts: 1,
         tensor_types: weights.types,
         embedding_bytes: weights.embedding_bytes,
+        embedding_type: weights.embedding_type.to_owned(),
         tied_embeddings: weights.tied,
         n_expert,
         n_expert_used,
-        expert_bytes: gguf.expert_bytes,
+        // Of a start, the tensors' places were not held against the file's size.
+        expert_bytes: gguf.expert_bytes.min(tensor_bytes),
     })
 }
 
@@ -428,6 +439,7 @@ struct Weights {
     tensor_bytes: u64,
     types: Vec<TensorTypeBytes>,
     embedding_bytes: u64,
+    embedding_type: &'static str,
     tied: bool,
 }
 
@@ -451,6 +463,7 @@ impl Weights {
                 .map(|(format, bytes, matrix_bytes)| TensorTypeBytes { name: format.name.into(), bytes, matrix_bytes })
                 .collect(),
             embedding_bytes: gguf.embedding.map_or(0, |e| e.bytes),
+            embedding_type: gguf.embedding.map_or("", |e| e.format.name),
             tied,
         }
     }
@@ -469,6 +482,7 @@ impl Weights {
                 tensor_bytes,
                 types: Vec::new(),
                 embedding_bytes: 0,
+                embedding_type: "",
                 tied: false,
             };
         };
@@ -481,6 +495,7 @@ impl Weights {
             tensor_bytes,
             types: vec![TensorTypeBytes { name: format.name.into(), bytes: tensor_bytes, matrix_bytes }],
             embedding_bytes,
+            embedding_type: format.name,
             tied: false,
         }
     }
@@ -506,6 +521,9 @@ mod tests {
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
         Gguf::tiny()
             .without("tokenizer.chat_template")
+            .with("tokenizer.ggml.model", string_value("gpt2"))
+            .without("tokenizer.ggml.tokens")
+            .without("tokenizer.ggml.scores")
             .with("tokenizer.ggml.tokens", string_array(&tokens))
             .with("tokenizer.ggml.scores", array_value(6, n as u64, &vec![0; 4 * n]))
             .with("tokenizer.chat_template", string_value("{{ messages }}"))
@@ -551,7 +569,7 @@ mod tests {
         assert!(!complete && !header.has_chat_template);
         assert_eq!((header.n_vocab, header.n_layer, header.n_embd, header.parts), (100_000, 2, 64, 1));
         assert_eq!((header.n_head_kv.as_slice(), header.quantization.as_str()), (&[2, 2][..], "Q4_0"));
-        assert_eq!(header.embedding_bytes, 100_000 * 2 * 18);
+        assert_eq!((header.n_merges, header.embedding_bytes), (100_000, 100_000 * 2 * 18));
         assert!((file_bytes - (4 << 20)..file_bytes).contains(&header.tensor_bytes), "{}", header.tensor_bytes);
         let [types] = &header.tensor_types[..] else { panic!("{:?}", header.tensor_types) };
         assert_eq!((types.name.as_str(), types.bytes), ("Q4_0", header.tensor_bytes));

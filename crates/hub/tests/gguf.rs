@@ -52,9 +52,11 @@ fn a_good_file_is_described() {
         n_vocab: 3,
         has_chat_template: true,
         n_ff: 0,
+        n_merges: 0,
         parts: 1,
         tensor_types: vec![types("Q4_0", 2304, 2304), types("F32", 256, 0), types("Q8_0", 204, 0)],
         embedding_bytes: 204,
+        embedding_type: "Q8_0".into(),
         // There is no `output.weight`.
         tied_embeddings: true,
         n_expert: 0,
@@ -378,11 +380,13 @@ fn experts_are_counted() {
     let mut gguf = Gguf::tiny()
         .with("llama.expert_count", u32_value(8))
         .with("llama.expert_used_count", u32_value(2))
+        .with("tokenizer.ggml.merges", string_array(&["a é", "a a"]))
         .with("llama.feed_forward_length", u32_array(&[128, 96]));
     gguf.tensors.push(tensor("blk.0.ffn_up_exps.weight", &[64, 128, 8], 2, 8 * 128 * 2 * 18));
     gguf.tensors.push(tensor("blk.0.ffn_up_shexp.weight", &[64, 128], 2, 128 * 2 * 18));
     let header = read(&gguf.bytes()).unwrap();
     assert_eq!((header.n_expert, header.n_expert_used, header.n_ff), (8, 2, 128));
+    assert_eq!(header.n_merges, 2);
     assert_eq!(header.expert_bytes, 8 * 128 * 2 * 18);
     corrupt(&gguf.clone().with("llama.expert_used_count", u32_value(9)), "9 of its 8 experts");
     corrupt(&gguf.with("llama.expert_count", u32_value(u32::MAX)), "more than any model");

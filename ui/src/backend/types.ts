@@ -1361,6 +1361,10 @@ has_chat_template: boolean,
  */
 n_ff: number, 
 /**
+ * Merges of a byte-pair tokenizer; 0 where there are none or they are not known.
+ */
+n_merges: number, 
+/**
  * Files that the model is split over; 1 for an ordinary one, 0 in records made before this was read.
  */
 parts: number, 
