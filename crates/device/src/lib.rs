@@ -5,20 +5,26 @@
 //! portable libraries; elsewhere `sysinfo` gives what it can.
 
 mod bandwidth;
+mod cooldown;
 mod load;
 mod network;
 mod page_cache;
 mod profile;
+mod sensors;
+mod trace;
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "portable.rs")]
 mod platform;
 
 pub use bandwidth::{Bandwidth, memory_bandwidth};
+pub use cooldown::{CoolDown, CoolDownPlan, CoolDownStep};
 pub use load::LoadSampler;
 pub use network::{NetworkKind, network_kind};
 pub use page_cache::{ColdResult, drop_from_page_cache};
 pub use profile::{profile, storage_free};
+pub use sensors::{SensorSampler, Sensors};
+pub use trace::{Trace, TraceError, TraceOrigin};
 
 use pocketbench_domain::device::ProcessMemory;
 

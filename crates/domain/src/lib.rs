@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod claims;
 pub mod compare;
+pub mod conditions;
 pub mod device;
 pub mod error;
 pub mod fit;

@@ -2,6 +2,7 @@
 
 mod claims;
 mod compare;
+mod conditions;
 mod fit;
 mod fixture;
 mod format;
