@@ -376,11 +376,10 @@ fn write_file(path: &Path, metadata: &Header, tensors: &[Tensor]) -> io::Result<
 
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     file.write_all(&header.bytes)?;
-    let mut noise = Noise(0x2545_f491_4f6c_dd1d);
     for tensor in tensors {
         // A few thousand blocks over and over: nothing looks at them closely, and four gigabytes are there in seconds.
         let blocks = tensor.bytes() / tensor.layout.bytes;
-        let pool = noise.blocks(tensor.layout, blocks.min(4_093), tensor.shape.len() == 1);
+        let pool = Noise::of(&tensor.name).blocks(tensor.layout, blocks.min(4_093), tensor.shape.len() == 1);
         let mut left = tensor.bytes();
         while left > 0 {
             let n = left.min(pool.len());
@@ -397,6 +396,12 @@ fn write_file(path: &Path, metadata: &Header, tensors: &[Tensor]) -> io::Result<
 struct Noise(u64);
 
 impl Noise {
+    /// Each tensor has its own, so that a split model has the weights of a whole one. FNV-1a of its name.
+    fn of(name: &str) -> Self {
+        let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
