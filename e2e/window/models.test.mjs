@@ -67,11 +67,13 @@ test('a model is found, fetched through a kill, judged and deleted', { timeout: 
   const [entry] = await app.command('models')
   assert.equal(entry.source.repository, 'maker/small-GGUF')
   assert.ok(entry.model.sha256.length === 64 && existsSync(entry.path))
+  assert.deepEqual(await app.outside(), [], 'nothing sticks out at the width of a phone')
   await app.shot('models-phone')
 
   await app.go(`#/models/${encodeURIComponent(entry.path)}`)
   await app.see('fit-table', MINUTE)
   assert.ok((await app.all('fit-cell')).length >= 3)
+  assert.deepEqual(await app.outside(), [])
   await app.shot('model-phone')
 
   await app.go('#/models')

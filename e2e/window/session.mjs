@@ -121,6 +121,16 @@ export class Session {
     )
   }
 
+  /** What makes the page wider than the window. */
+  outside() {
+    return this.driver.executeScript(`
+      const { clientWidth, scrollWidth } = document.documentElement
+      if (scrollWidth <= clientWidth) return []
+      return [...document.querySelectorAll('body *')]
+        .filter((element) => element.scrollWidth > clientWidth || element.getBoundingClientRect().right > clientWidth)
+        .map((element) => element.tagName + '.' + element.className)`)
+  }
+
   /** What is on the display: WebKitWebDriver's own screenshot never returns without a GPU. */
   async shot(name) {
     const { width, height } = await this.driver.executeScript('return { width: innerWidth, height: innerHeight }')

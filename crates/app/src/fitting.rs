@@ -80,6 +80,8 @@ impl App {
 
     /// What this device has shown, with its memory bandwidth measured once, at a moment when nothing else is.
     pub(crate) async fn speedometer(&self) -> Result<Speedometer> {
+        // Whoever asks meanwhile waits for the answer instead of going without.
+        let _asking = self.0.bandwidth.lock().await;
         let mut experience = self.experience().await?;
         if experience.bandwidth.is_none()
             && let Ok(turn) = self.0.measuring.try_lock()

@@ -87,6 +87,8 @@ struct Inner {
     jobs: Jobs,
     /// One measurement at a time: two would measure each other.
     measuring: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the memory bandwidth is measured.
+    bandwidth: tokio::sync::Mutex<()>,
     models: models::Checks,
     catalogue: catalogue::InUse,
     queue: downloads::Queue,
@@ -115,6 +117,7 @@ impl App {
             store,
             jobs: Jobs::default(),
             measuring: Arc::default(),
+            bandwidth: tokio::sync::Mutex::default(),
             models: models::Checks::default(),
             catalogue: catalogue::InUse::default(),
             queue: downloads::Queue::default(),

@@ -99,8 +99,15 @@ impl App {
     }
 
     pub(crate) async fn resume_run(&self, job: Job, run: RunId) -> Result<Job> {
-        let run = self.store().run(run).await?;
-        for entry in &run.spec.entries {
+        let mut run = self.store().run(run).await?;
+        for entry in &mut run.spec.entries {
+            // A model that was moved since is known by its hash.
+            if !PathBuf::from(&entry.model.path).exists() {
+                let files = self.store().files_of_model(&entry.model.sha256).await?;
+                if let Some(moved) = files.into_iter().find(|file| PathBuf::from(&file.model.path).exists()) {
+                    entry.model.path = moved.model.path;
+                }
+            }
             let now = self.identify(&PathBuf::from(&entry.model.path), false).await?;
             if now.sha256 != entry.model.sha256 {
                 return Err(ErrorReport::new(
