@@ -75,19 +75,19 @@ impl CoolDown {
 
         // A temperature that was there once has to come back: its absence does not mean cool.
         let told = celsius.is_some() || (self.from_c.is_none() && status.is_some());
-        if !told {
+        if told {
+            self.silent = 0;
+            let cool = celsius.is_none_or(|celsius| celsius <= self.plan.target_c);
+            if cool && status.is_none_or(|status| status < ThermalStatus::Moderate) {
+                return self.done(CoolDownEnd::Cool);
+            }
+        } else {
             self.silent += 1;
             if first {
                 return self.done(CoolDownEnd::NoSensor);
             }
             if self.silent >= LOST_AFTER {
                 return self.done(CoolDownEnd::SensorLost);
-            }
-        } else {
-            self.silent = 0;
-            let cool = celsius.is_none_or(|celsius| celsius <= self.plan.target_c);
-            if cool && status.is_none_or(|status| status < ThermalStatus::Moderate) {
-                return self.done(CoolDownEnd::Cool);
             }
         }
         match self.plan.at_most.checked_sub(elapsed) {

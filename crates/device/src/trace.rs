@@ -81,6 +81,10 @@ impl Trace {
     }
 
     /// The file's text.
+    ///
+    /// # Panics
+    ///
+    /// Never: plain numbers and strings always become JSON.
     #[must_use]
     pub fn to_text(&self) -> String {
         let header = Header { trace: VERSION, origin: self.origin, about: self.about.clone() };

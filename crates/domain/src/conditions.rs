@@ -147,7 +147,7 @@ pub const CLOCK_JUMP: Duration = Duration::from_secs(1);
 /// Fewest readings within a span for its energy: below, it would be guessed from what was drawn before and after.
 pub const ENERGY_MIN_READINGS: usize = 2;
 /// Shortest span after which a sensor that never moved is stuck.
-pub const STUCK_AFTER: Duration = Duration::from_secs(120);
+pub const STUCK_AFTER: Duration = Duration::from_mins(2);
 /// Fewest readings for the same.
 pub const STUCK_MIN_READINGS: usize = 60;
 /// Mean load average below which the machine was not busy, and a sensor had no reason to move.
@@ -392,6 +392,9 @@ fn wall_jump(readings: &[Reading]) -> Option<i64> {
     steps(readings).filter_map(jump).max_by_key(|jump| jump.unsigned_abs())
 }
 
+/// What of a reading a sensor tells.
+type Value = fn(&Reading) -> Option<f64>;
+
 /// The sensors that never moved. `readings` are those of one span of work.
 #[must_use]
 pub fn stuck(readings: &[Reading]) -> Vec<StuckSensor> {
@@ -399,14 +402,14 @@ pub fn stuck(readings: &[Reading]) -> Vec<StuckSensor> {
     if load.is_some_and(|load| load.mean < STUCK_MIN_LOAD) {
         return Vec::new();
     }
-    let sensors: [(StuckSensor, fn(&Reading) -> Option<f64>); 3] = [
+    let sensors: [(StuckSensor, Value); 3] = [
         (StuckSensor::CpuTemperature, |r| r.celsius(SensorClass::Cpu)),
         (StuckSensor::BatteryPower, Reading::battery_w),
         (StuckSensor::PackageEnergy, |r| {
             (!r.packages.is_empty()).then(|| r.packages.iter().map(|counter| counter.joules).sum())
         }),
     ];
-    let never_moved = |value: fn(&Reading) -> Option<f64>| {
+    let never_moved = |value: Value| {
         let told: Vec<(u64, f64)> = readings.iter().filter_map(|r| Some((r.at_ns, value(r)?))).collect();
         let (Some(first), Some(last)) = (told.first(), told.last()) else { return false };
         told.len() >= STUCK_MIN_READINGS
