@@ -244,7 +244,7 @@ fn a_sampler_covers_a_span_from_before_its_start_to_behind_its_end() {
     assert!(Conditions::over(&readings, from, to).readings >= 2);
 
     // The same clock goes on.
-    let (again, _) = SensorSampler::start(sensors, Duration::from_secs(3600)).stop();
+    let (again, _) = SensorSampler::start(sensors, Duration::from_hours(1)).stop();
     assert_eq!(again.len(), 2, "one at the start, one at the end, without waiting for the period");
     assert!(again[0].at_ns > readings.last().unwrap().at_ns);
 }

@@ -91,7 +91,7 @@ fn a_phone_is_waited_for_until_it_is_cool_and_no_longer() {
     assert_eq!(cooled.to_c, expected.celsius(SensorClass::Cpu));
     assert_eq!(cooled.from_c, trace.readings[45].celsius(SensorClass::Cpu));
 
-    let relative = CoolDownPlan::back_to(&trace.readings[0], 10.0, Duration::from_secs(300));
+    let relative = CoolDownPlan::back_to(&trace.readings[0], 10.0, Duration::from_mins(5));
     assert_eq!(relative, plan(40.0, 300));
 
     let short = wait(&trace, start, plan(31.0, 10));
