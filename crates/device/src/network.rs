@@ -19,14 +19,26 @@ pub enum NetworkKind {
 }
 
 /// What the default route goes over. Known on Linux; [`NetworkKind::Unknown`] elsewhere, where only the platform's own
-/// services tell.
+/// services tell. Android keeps its default routes in other tables and mostly does not let an app read them: what is found
+/// there counts, that nothing is found says nothing.
 #[must_use]
 pub fn network_kind() -> NetworkKind {
-    if cfg!(any(target_os = "linux", target_os = "android")) { kind_in(Path::new("/")) } else { NetworkKind::Unknown }
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return NetworkKind::Unknown;
+    }
+    match kind_in(Path::new("/")) {
+        NetworkKind::None if cfg!(target_os = "android") => NetworkKind::Unknown,
+        kind => kind,
+    }
 }
 
 fn kind_in(root: &Path) -> NetworkKind {
-    let Some(interface) = default_interface(root) else { return NetworkKind::None };
+    let routes = ["route", "ipv6_route"].map(|name| fs::read_to_string(root.join("proc/net").join(name)).ok());
+    if routes.iter().all(Option::is_none) {
+        return NetworkKind::Unknown;
+    }
+    let [v4, v6] = routes.map(Option::unwrap_or_default);
+    let Some(interface) = default_interface(&v4, &v6) else { return NetworkKind::None };
     let folder = root.join("sys/class/net").join(&interface);
     // Names that drivers of modems use.
     let modem = ["wwan", "rmnet", "ccmni", "ppp", "pdp"].iter().any(|prefix| interface.starts_with(prefix));
@@ -42,20 +54,17 @@ fn kind_in(root: &Path) -> NetworkKind {
 }
 
 /// The interface of the default route with the lowest metric, of IPv4 or else of IPv6.
-fn default_interface(root: &Path) -> Option<String> {
-    let read = |name: &str| fs::read_to_string(root.join("proc/net").join(name)).unwrap_or_default();
-    // Interface, destination, gateway, flags, reference count, use, metric, mask …; see proc(5).
-    let v4 = read("route");
+fn default_interface(v4: &str, v6: &str) -> Option<String> {
+    // Interface, destination, gateway, flags, reference count, use, metric, mask …; see proc(5). `*` is a route that refuses.
     let v4 = v4.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [name, "00000000", _, _, _, _, metric, "00000000", ..] = fields[..] else { return None };
-        Some((metric.parse::<u64>().ok()?, name.to_owned()))
+        Some((metric.parse::<u64>().ok().filter(|_| name != "*")?, name.to_owned()))
     });
     if let Some((_, name)) = v4.min() {
         return Some(name);
     }
     // Destination, its prefix's length, source, its prefix's length, next hop, metric …, interface last.
-    let v6 = read("ipv6_route");
     let v6 = v6.lines().filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [destination, "00", _, _, _, metric, .., name] = fields[..] else { return None };
@@ -96,6 +105,12 @@ mod tests {
         let local = "eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
         assert_eq!(machine(local, &marks), NetworkKind::None, "no way out");
         assert_eq!(machine("garbage\n\t\t\n", &[]), NetworkKind::None);
+        assert_eq!(machine(&route("*", 0), &[]), NetworkKind::None, "a route that refuses");
+    }
+
+    #[test]
+    fn routes_that_cannot_be_read_are_not_taken_for_none() {
+        assert_eq!(kind_in(tempfile::tempdir().unwrap().path()), NetworkKind::Unknown);
     }
 
     #[test]
