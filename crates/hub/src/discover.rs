@@ -3,7 +3,7 @@
 use crate::split::model_files;
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,8 +31,14 @@ pub struct Found {
 /// Nothing is opened but Ollama's manifests; whether a file is a model is for [`read_header`](crate::read_header) to say.
 #[must_use]
 pub fn discover(home: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> Vec<Found> {
+    // Where Ollama's installer for Linux makes a user of its own.
+    discover_with(home, env, Path::new("/usr/share/ollama/.ollama/models"))
+}
+
+fn discover_with(home: &Path, env: &dyn Fn(&str) -> Option<OsString>, ollamas_own: &Path) -> Vec<Found> {
     let folder = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = folder("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache"));
+    let data = folder("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
     let hub = folder("HF_HUB_CACHE")
         .or_else(|| folder("HF_HOME").map(|home| home.join("hub")))
         .unwrap_or_else(|| cache.join("huggingface/hub"));
@@ -40,13 +46,14 @@ pub fn discover(home: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> Vec<Foun
     for (tool, root) in [
         ("LM Studio", home.join(".lmstudio/models")),
         ("LM Studio", cache.join("lm-studio/models")),
-        ("Jan", home.join(".local/share/Jan/data")),
+        ("Jan", data.join("Jan/data")),
         ("Jan", home.join("jan/models")),
         ("Jan", home.join("Library/Application Support/Jan/data")),
         ("Jan", home.join("AppData/Roaming/Jan/data")),
         ("llama.cpp", folder("LLAMA_CACHE").unwrap_or_else(|| cache.join("llama.cpp"))),
         ("llama.cpp", home.join("Library/Caches/llama.cpp")),
-        ("GPT4All", home.join(".local/share/nomic.ai/GPT4All")),
+        ("llama.cpp", home.join("AppData/Local/llama.cpp")),
+        ("GPT4All", data.join("nomic.ai/GPT4All")),
         ("GPT4All", home.join("Library/Application Support/nomic.ai/GPT4All")),
         ("GPT4All", home.join("AppData/Local/nomic.ai/GPT4All")),
         ("Hugging Face", hub),
@@ -54,37 +61,49 @@ pub fn discover(home: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> Vec<Foun
         found.extend(files_below(tool, &root));
     }
     found.extend(ollama(&folder("OLLAMA_MODELS").unwrap_or_else(|| home.join(".ollama/models"))));
+    found.extend(ollama(ollamas_own));
     // One folder may be another's link.
     let mut seen = HashSet::new();
     found.retain(|found| seen.insert(found.path.canonicalize().unwrap_or_else(|_| found.path.clone())));
     found
 }
 
-/// The `.gguf` files below a tool's folder, each split model once. Links are followed to what lies below it, too.
-fn files_below(tool: &'static str, root: &Path) -> Vec<Found> {
-    let Ok(real_root) = root.canonicalize() else { return Vec::new() };
-    let mut found = Vec::new();
+/// The files below a folder, and links that are not followed, in no order.
+fn entries_below(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
     let mut left = MAX_ENTRIES;
     let mut folders = vec![(root.to_path_buf(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         for entry in folder.read_dir().into_iter().flatten().filter_map(Result::ok) {
-            let Some(rest) = left.checked_sub(1) else { return found };
+            let Some(rest) = left.checked_sub(1) else { return files };
             left = rest;
-            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-            // A link to a folder could lead in circles.
-            if kind.is_dir() {
-                if depth < MAX_DEPTH {
-                    folders.push((path, depth + 1));
+            // A link to a folder could lead in circles. Data sets, beside models in the Hugging Face cache, have many files.
+            match entry.file_type() {
+                Ok(kind) if !kind.is_dir() => files.push(entry.path()),
+                Ok(_) if depth < MAX_DEPTH && !entry.file_name().to_string_lossy().starts_with("datasets--") => {
+                    folders.push((entry.path(), depth + 1));
                 }
-                continue;
+                _ => {}
             }
-            let is_model = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"));
-            let is_first = model_files(&path).first() == Some(&path);
-            let stays = path.canonicalize().is_ok_and(|target| target.starts_with(&real_root) && target.is_file());
-            if is_model && is_first && stays {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                found.push(Found { tool, name, path, sha256: None });
-            }
+        }
+    }
+    files
+}
+
+/// The `.gguf` files below a tool's folder, each split model once. Links count where they lead to what lies below it, too.
+fn files_below(tool: &'static str, root: &Path) -> Vec<Found> {
+    let Ok(real_root) = root.canonicalize() else { return Vec::new() };
+    let stays =
+        |path: &Path| path.canonicalize().is_ok_and(|target| target.starts_with(&real_root) && target.is_file());
+    let mut found = Vec::new();
+    for path in entries_below(root) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let is_model = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"));
+        // What lets a model see lies beside it and is none: llama.cpp's name for it.
+        let is_projector = name.to_ascii_lowercase().contains("mmproj");
+        let parts = model_files(&path);
+        if is_model && !is_projector && parts.first() == Some(&path) && parts.iter().all(|part| stays(part)) {
+            found.push(Found { tool, name, path, sha256: None });
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -107,25 +126,15 @@ struct Layer {
 /// Ollama keeps models as blobs named by their hash; manifests give them names:
 /// `manifests/<host>/<namespace>/<model>/<tag>`.
 fn ollama(root: &Path) -> Vec<Found> {
+    let manifests = root.join("manifests");
     let mut found = Vec::new();
-    let folders = |folder: &Path| -> Vec<PathBuf> {
-        let entries = folder.read_dir().into_iter().flatten().filter_map(Result::ok).take(1_000);
-        entries.map(|entry| entry.path()).collect()
-    };
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for host in folders(&root.join("manifests")) {
-        for namespace in folders(&host) {
-            for model in folders(&namespace) {
-                for tag in folders(&model) {
-                    let Some((path, sha256)) = blob(root, &tag) else { continue };
-                    let mut shown = format!("{}:{}", name(&model), name(&tag));
-                    if name(&namespace) != "library" {
-                        shown = format!("{}/{shown}", name(&namespace));
-                    }
-                    found.push(Found { tool: "Ollama", name: shown, path, sha256: Some(sha256) });
-                }
-            }
-        }
+    for manifest in entries_below(&manifests) {
+        let parts: Vec<_> =
+            manifest.strip_prefix(&manifests).into_iter().flatten().map(OsStr::to_string_lossy).collect();
+        let [_, namespace, model, tag] = &parts[..] else { continue };
+        let Some((path, sha256)) = blob(root, &manifest) else { continue };
+        let name = if namespace == "library" { format!("{model}:{tag}") } else { format!("{namespace}/{model}:{tag}") };
+        found.push(Found { tool: "Ollama", name, path, sha256: Some(sha256) });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
@@ -133,7 +142,9 @@ fn ollama(root: &Path) -> Vec<Found> {
 
 /// The model's blob that a manifest names, if it is there.
 fn blob(root: &Path, manifest: &Path) -> Option<(PathBuf, String)> {
-    if fs::metadata(manifest).ok()?.len() > MAX_MANIFEST {
+    // Neither a pipe, which would be waited for, nor a link.
+    let metadata = fs::symlink_metadata(manifest).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_MANIFEST {
         return None;
     }
     let manifest: Manifest = serde_json::from_slice(&fs::read(manifest).ok()?).ok()?;
@@ -157,7 +168,8 @@ mod tests {
     }
 
     fn names(home: &Path) -> Vec<String> {
-        discover(home, &|_| None).into_iter().map(|found| format!("{}: {}", found.tool, found.name)).collect()
+        let found = discover_with(home, &|_| None, &home.join("usr/share/ollama/.ollama/models"));
+        found.into_iter().map(|found| format!("{}: {}", found.tool, found.name)).collect()
     }
 
     #[test]
@@ -171,6 +183,9 @@ mod tests {
         put(home, ".local/share/nomic.ai/GPT4All/all.gguf", "");
         put(home, ".lmstudio/models/maker/big/big-00001-of-00002.gguf", "");
         put(home, ".lmstudio/models/maker/big/big-00002-of-00002.gguf", "");
+        put(home, ".lmstudio/models/maker/big/halved-00001-of-00002.gguf", "");
+        put(home, ".lmstudio/models/maker/model-GGUF/mmproj-model-f16.gguf", "");
+        put(home, ".cache/huggingface/hub/datasets--maker--many/blobs/data.gguf", "");
         let hash = "a".repeat(64);
         put(home, &format!(".ollama/models/blobs/sha256-{hash}"), "GGUF");
         let manifest = format!(
@@ -180,6 +195,10 @@ mod tests {
         );
         put(home, ".ollama/models/manifests/registry/library/tiny/1b", &manifest);
         put(home, ".ollama/models/manifests/registry/someone/tiny/latest", &manifest);
+        let other = "b".repeat(64);
+        let system = "usr/share/ollama/.ollama/models";
+        put(home, &format!("{system}/blobs/sha256-{other}"), "GGUF");
+        put(home, &format!("{system}/manifests/registry/library/big/8b"), &manifest.replace(&hash, &other));
         assert_eq!(
             names(home),
             [
@@ -189,6 +208,7 @@ mod tests {
                 "llama.cpp: maker_model",
                 "GPT4All: all",
                 "Ollama: someone/tiny:latest",
+                "Ollama: big:8b",
             ],
             "two names of one blob are one model"
         );
