@@ -1,8 +1,10 @@
 //! The catalogue: the one that ships, and the rules that one from the network must keep, too.
 
 use crate::architectures::KNOWN_ARCHITECTURES;
-use crate::source::{parse_url, part_paths, safe_file_name};
-use pocketbench_domain::catalogue::{Catalogue, CatalogueFile, CatalogueModel};
+use crate::header::{MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH};
+use crate::source::{parse_url, part_paths, safe_path};
+use crate::split::PartName;
+use pocketbench_domain::catalogue::{Catalogue, CatalogueFile, CatalogueModel, CatalogueShape};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -53,6 +55,9 @@ pub fn parse(bytes: &[u8]) -> Result<Catalogue, CatalogueError> {
     if catalogue.schema != SCHEMA {
         return Err(fail(format!("its format has version {}, this program reads {SCHEMA}", catalogue.schema)));
     }
+    if catalogue.version == 0 {
+        return Err(fail("its version is 0".into()));
+    }
     parse_url(&catalogue.hub).map_err(|error| fail(format!("its hub: {error}")))?;
     if catalogue.models.is_empty() || catalogue.models.len() > MAX_MODELS {
         return Err(fail(format!("it has {} models, 1 to {MAX_MODELS} are allowed", catalogue.models.len())));
@@ -68,8 +73,9 @@ pub fn parse(bytes: &[u8]) -> Result<Catalogue, CatalogueError> {
 }
 
 fn check_model(model: &CatalogueModel) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    if model.id.is_empty() || model.id.len() > 80 || !model.id.chars().all(plain) {
+    let begins = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = |c: char| begins(c) || matches!(c, '-' | '.');
+    if !model.id.starts_with(begins) || model.id.len() > 80 || !model.id.chars().all(plain) {
         return Err("an id has 1 to 80 lower-case letters, digits, - and .".into());
     }
     let license = &model.license;
@@ -83,13 +89,11 @@ fn check_model(model: &CatalogueModel) -> Result<(), String> {
     if KNOWN_ARCHITECTURES.binary_search(&model.architecture.as_str()).is_err() {
         return Err(format!("llama.cpp does not know the architecture `{}`", model.architecture.escape_debug()));
     }
-    if model.n_params == 0 || model.n_ctx_train == 0 {
-        return Err("a model has weights and a context".into());
+    if model.n_params == 0 || model.n_ctx_train == 0 || model.n_ctx_train > MAX_CONTEXT {
+        return Err("a model has weights and a context that can be".into());
     }
-    if let Some(shape) = &model.shape
-        && [shape.n_layer, shape.n_embd, shape.n_head, shape.n_head_kv, shape.head_dim, shape.n_vocab].contains(&0)
-    {
-        return Err("a number of its shape is 0".into());
+    if let Some(shape) = &model.shape {
+        check_shape(shape)?;
     }
     let tag =
         |text: &String| (2..=16).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -118,17 +122,38 @@ fn check_model(model: &CatalogueModel) -> Result<(), String> {
     Ok(())
 }
 
+/// The limits of a GGUF header: a shape becomes one.
+fn check_shape(shape: &CatalogueShape) -> Result<(), String> {
+    let CatalogueShape { n_layer, n_embd, n_head, n_head_kv, head_dim, n_vocab, sliding_window } = *shape;
+    let numbers = [
+        ("n_layer", n_layer, MAX_LAYERS),
+        ("n_embd", n_embd, MAX_WIDTH),
+        ("n_head", n_head, MAX_HEADS),
+        ("n_head_kv", n_head_kv, n_head),
+        ("head_dim", head_dim, MAX_WIDTH),
+        ("n_vocab", n_vocab, u32::try_from(MAX_VOCABULARY).unwrap_or(u32::MAX)),
+        ("sliding_window", sliding_window.unwrap_or(1), MAX_CONTEXT),
+    ];
+    match numbers.into_iter().find(|(_, number, max)| !(1..=*max).contains(number)) {
+        Some((name, number, max)) => Err(format!("{name} of its shape is {number}, 1 to {max} can be")),
+        None => Ok(()),
+    }
+}
+
 fn check_file(file: &CatalogueFile) -> Result<(), String> {
     check_text(&file.quantization)?;
     if file.quantization.is_empty() {
         return Err("a file has no quantization".into());
     }
-    for segment in file.path.split('/') {
-        if segment.is_empty() || segment == "." || segment == ".." || segment.contains('\\') {
-            return Err(format!("the path `{}` leads elsewhere", file.path.escape_debug()));
-        }
+    check_text(&file.path)?;
+    if file.path.contains('\\') {
+        return Err(format!("the path `{}` leads elsewhere", file.path.escape_debug()));
     }
-    safe_file_name(file.path.rsplit('/').next().unwrap_or_default()).map_err(|error| error.to_string())?;
+    safe_path(&file.path).map_err(|error| error.to_string())?;
+    let is_part = PartName::of(file.path.rsplit('/').next().unwrap_or_default()).is_some();
+    if file.parts == 0 || (file.parts == 1 && is_part) {
+        return Err(format!("`{}` cannot have {} parts", file.path.escape_debug(), file.parts));
+    }
     part_paths(&file.path, file.parts).map_err(|error| error.to_string())?;
     if file.bytes == Some(0) {
         return Err("a file has 0 bytes; not known is null".into());
@@ -193,13 +218,20 @@ mod tests {
             assert!(!model.summary.is_empty(), "{}", model.id);
             let quantizations: HashSet<&str> = model.files.iter().map(|f| f.quantization.as_str()).collect();
             assert_eq!(quantizations.len(), model.files.len(), "{}: a quantization twice", model.id);
+            assert!(model.files.iter().filter_map(|f| f.bytes).is_sorted(), "{}: smallest first", model.id);
+            for file in &model.files {
+                // Large vocabularies, and output matrices that are there twice, make files larger; nothing makes them smaller.
+                let (Some(bytes), Some(typical)) = (file.bytes, file.estimated_bytes(model.n_params)) else { continue };
+                let ratio = bytes as f64 / typical as f64;
+                assert!((0.97..2.2).contains(&ratio), "{} {}: {ratio} of the usual size", model.id, file.quantization);
+            }
         }
     }
 
     #[test]
     fn what_breaks_the_rules_is_refused_with_its_place() {
         assert!(with(|_| ()).is_ok());
-        let cases: [(&str, fn(&mut Value)); 16] = [
+        let cases: [(&str, fn(&mut Value)); 24] = [
             ("version 2", |c| c["schema"] = json!(2)),
             ("unknown field", |c| c["models"][0]["extra"] = json!(1)),
             ("missing field", |c| drop(c["models"][0].as_object_mut().unwrap().remove("license"))),
@@ -210,7 +242,15 @@ mod tests {
             ("hub", |c| c["hub"] = json!("file:///etc")),
             ("repository", |c| c["models"][0]["repository"] = json!("../etc")),
             ("repository", |c| c["models"][0]["revision"] = json!("a/../b")),
-            ("leads elsewhere", |c| c["models"][0]["files"][0]["path"] = json!("../../x.gguf")),
+            ("version is 0", |c| c["version"] = json!(0)),
+            ("lower-case", |c| c["models"][0]["id"] = json!("..")),
+            ("n_layer", |c| c["models"][0]["shape"]["n_layer"] = json!(u32::MAX)),
+            ("n_head_kv", |c| c["models"][0]["shape"]["n_head_kv"] = json!(1000)),
+            ("n_vocab", |c| c["models"][0]["shape"]["n_vocab"] = json!(0)),
+            ("within a repository", |c| c["models"][0]["files"][0]["path"] = json!("../../x.gguf")),
+            ("leads elsewhere", |c| c["models"][0]["files"][0]["path"] = json!("a\\..\\b/x.gguf")),
+            ("0 parts", |c| c["models"][0]["files"][0]["parts"] = json!(0)),
+            ("1 parts", |c| c["models"][0]["files"][0]["path"] = json!("x-00001-of-00002.gguf")),
             ("gguf", |c| c["models"][0]["files"][0]["path"] = json!("run.sh")),
             ("64 hex", |c| c["models"][0]["files"][0]["sha256"] = json!("ABC")),
             ("0 bytes", |c| c["models"][0]["files"][0]["bytes"] = json!(0)),

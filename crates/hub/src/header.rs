@@ -11,13 +11,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// llama.cpp's `LLAMA_MAX_LAYERS`.
-const MAX_LAYERS: u32 = 512;
+pub(crate) const MAX_LAYERS: u32 = 512;
 /// Beyond any model; keeps what is computed from these numbers within 64 bits.
-const MAX_CONTEXT: u32 = 1 << 30;
-const MAX_WIDTH: u32 = 1 << 20;
-const MAX_HEADS: u32 = 1 << 16;
+pub(crate) const MAX_CONTEXT: u32 = 1 << 30;
+pub(crate) const MAX_WIDTH: u32 = 1 << 20;
+pub(crate) const MAX_HEADS: u32 = 1 << 16;
 const MAX_EXPERTS: u32 = 1 << 16;
-const MAX_VOCABULARY: u64 = 1 << 24;
+pub(crate) const MAX_VOCABULARY: u64 = 1 << 24;
 /// Characters of a name or licence that are kept.
 const MAX_LABEL: usize = 120;
 
