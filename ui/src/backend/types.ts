@@ -209,7 +209,7 @@ repository: string,
  */
 revision: string, 
 /**
- * Its files, smallest first.
+ * Its files, smallest first. Empty: no GGUF file of it is known.
  */
 files: Array<CatalogueFile>, };
 
@@ -1027,7 +1027,7 @@ name: string,
  */
 url: string | null, 
 /**
- * The publisher lets only those download who accepted it.
+ * It has to be accepted before the model is fetched.
  */
 must_accept: boolean, };
 
