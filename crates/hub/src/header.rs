@@ -3,7 +3,7 @@
 use crate::architectures::KNOWN_ARCHITECTURES;
 use crate::error::{FileError, GgufError};
 use crate::gguf::{Gguf, Start, TEMPLATE_KEY, Value, parse, parse_start, shown};
-use crate::split::PartName;
+use crate::split::{MAX_PARTS, PartName};
 use crate::tensor_type::{TensorType, quantization, recipe};
 use pocketbench_domain::model::{ModelHeader, TensorTypeBytes};
 use std::fs::File;
@@ -156,6 +156,9 @@ impl Split {
             Some(_) => Err(corrupt(format!("`{key}` is not a 16-bit number"))),
         };
         let Some(count) = number("split.count")?.filter(|count| *count >= 2) else { return Ok(None) };
+        if count > MAX_PARTS {
+            return Err(corrupt(format!("it is split over {count} files, more than any model")));
+        }
         // llama.cpp takes a part that does not say for the first one.
         let no = number("split.no")?.unwrap_or(0);
         if no >= count {

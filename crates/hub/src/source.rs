@@ -10,8 +10,6 @@ pub const DEFAULT_HUB: &str = "https://huggingface.co";
 
 /// Longest file name that is kept, in bytes: the usual limit of 255 less the endings of an unfinished download.
 const MAX_NAME: usize = 200;
-/// Most parts of a split model.
-const MAX_PARTS: u32 = 999;
 
 /// A repository of models.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -204,7 +202,7 @@ pub(crate) fn part_paths(first: &str, parts: u32) -> Result<Vec<String>, RemoteE
     }
     let (folder, name) = first.rsplit_once('/').map_or(("", first), |(folder, name)| (folder, name));
     match PartName::of(name) {
-        Some(name) if name.part == 1 && name.parts == parts && parts <= MAX_PARTS => {
+        Some(name) if name.part == 1 && name.parts == parts => {
             let slash = if folder.is_empty() { "" } else { "/" };
             Ok((1..=parts).map(|part| format!("{folder}{slash}{}", name.file_name(part))).collect())
         }

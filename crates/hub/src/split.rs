@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Most parts of a split model. Names come from strangers, and all parts of a name are listed.
+pub(crate) const MAX_PARTS: u32 = 999;
+
 /// A part's place among the others, by its file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PartName {
@@ -21,7 +24,7 @@ impl PartName {
         let (rest, parts) = stem.rsplit_once("-of-")?;
         let (prefix, part) = rest.rsplit_once('-')?;
         let (part, parts) = (number(part)?, number(parts)?);
-        (!prefix.is_empty() && parts >= 2 && (1..=parts).contains(&part)).then(|| Self {
+        (!prefix.is_empty() && (2..=MAX_PARTS).contains(&parts) && (1..=parts).contains(&part)).then(|| Self {
             prefix: prefix.to_owned(),
             ending: ending.to_owned(),
             part,
@@ -44,10 +47,10 @@ impl PartName {
     }
 }
 
-/// Five digits, which `split.count` (`uint16`) never exceeds.
+/// Exactly five digits.
 fn number(digits: &str) -> Option<u32> {
     let all = digits.len() == 5 && digits.bytes().all(|b| b.is_ascii_digit());
-    all.then(|| digits.parse().ok()).flatten().filter(|n| *n <= u32::from(u16::MAX))
+    all.then(|| digits.parse().ok()).flatten()
 }
 
 /// The files of a model: the parts of a split one in order, given the path of any of them; else the path itself. Whether
@@ -77,7 +80,8 @@ mod tests {
             "m-1-of-2.gguf",
             "m-000001-of-000002.gguf",
             "m-+0001-of-00002.gguf",
-            "m-00001-of-99999.gguf",
+            "m-00001-of-01000.gguf",
+            "m-00001-of-65535.gguf",
             "-00001-of-00002.gguf",
             "m-00001-of-00002.bin",
             "m-00001-of-00002.gguf.partial",

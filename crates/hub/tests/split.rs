@@ -128,6 +128,7 @@ fn parts_that_do_not_belong_together_are_refused() {
         (part(0, 2, 4), part(1, 2, 4).with("general.architecture", string_value("phi3")), "`general.architecture`"),
         (part(0, 2, 4), twice, "`blk.0.attn_q.weight` is in an earlier part"),
         (part(2, 2, 4), part(1, 2, 4), "part 3 of 2"),
+        (part(0, u16::MAX, 4), part(1, 2, 4), "split over 65535 files"),
         (part(0, 2, 4).with("split.no", raw_value(4, &[0; 4])), part(1, 2, 4), "not a 16-bit number"),
     ] {
         let (_folder, path) = two(&first, &second);

@@ -505,6 +505,8 @@ fn every_crate_forbids_unsafe_through_the_workspace() {
                 "Cargo.toml" => {
                     has(&["[workspace.lints.rust]", "unsafe_code = \"forbid\"", "missing_docs = \"warn\"", "[lints]"])
                 }
+                // A workspace of its own.
+                "crates/hub/fuzz/Cargo.toml" => has(&["[workspace]", "[lints.rust]", "unsafe_code = \"forbid\""]),
                 _ => text
                     .split("\n[lints]\n")
                     .nth(1)
@@ -515,6 +517,7 @@ fn every_crate_forbids_unsafe_through_the_workspace() {
         guilty: &[
             ("crates/hub/Cargo.toml", "[package]\nname = \"x\"\n"),
             ("crates/engine/Cargo.toml", "[lints.rust]\nunsafe_code = \"allow\"\n"),
+            ("crates/hub/fuzz/Cargo.toml", "[workspace]\n"),
         ],
         innocent: &[("crates/hub/Cargo.toml", "[package]\n\n[lints]\nworkspace = true\n")],
     }
