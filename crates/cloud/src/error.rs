@@ -14,9 +14,6 @@ pub enum CloudError {
     /// The model's name is empty or no name.
     #[error("the model's name must have 1 to 256 characters and no control characters")]
     ModelName,
-    /// The key cannot be sent in a header.
-    #[error("the key must have 1 to 4096 visible ASCII characters and no blanks")]
-    Key,
 }
 
 impl From<CloudError> for ErrorReport {
@@ -25,7 +22,6 @@ impl From<CloudError> for ErrorReport {
             CloudError::BaseUrl(_) => "Copy the base URL from the provider's page, such as https://example.com/v1.",
             CloudError::NotEncrypted => "Use the address that starts with https://.",
             CloudError::ModelName => "Copy the model's name from the provider's list of models.",
-            CloudError::Key => "Copy the key again, whole and without line breaks.",
         };
         Self::new(ErrorCode::InvalidInput, format!("The endpoint cannot be used: {error}.")).hint(hint)
     }

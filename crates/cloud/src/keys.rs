@@ -24,7 +24,7 @@ const KEY_FILE: &str = "secrets.key";
 const SECRETS_FILE: &str = "secrets.json";
 
 /// A token or key. Never shown, wiped when it is dropped.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -142,8 +142,13 @@ impl KeyStore {
     pub fn set(&self, name: &str, secret: &Secret) -> Result<(), KeyError> {
         match self.place {
             Place::KeyStore => {
-                let (name, secret) = (name.to_owned(), secret.clone());
-                with_patience(move || entry(&name)?.set_password(secret.expose())).map_err(Refusal::into_error)
+                let (owned, secret) = (name.to_owned(), secret.clone());
+                with_patience(move || entry(&owned)?.set_password(secret.expose())).map_err(Refusal::into_error)?;
+                // An older one in the file would not be asked for again; it is only to be gone.
+                if let Err(error) = self.delete_from_file(name) {
+                    tracing::warn!(%error, "a secret that is now in the key store is still in the file");
+                }
+                Ok(())
             }
             Place::EncryptedFile => {
                 let mut secrets = self.read()?;
@@ -160,11 +165,11 @@ impl KeyStore {
                 let owned = name.to_owned();
                 match with_patience(move || entry(&owned)?.get_password()) {
                     Ok(text) => Secret::new(text).map(Some),
-                    Err(Refusal::NoEntry) => Ok(None),
+                    Err(Refusal::NoEntry) => self.move_from_file(name),
                     Err(refusal) => Err(refusal.into_error()),
                 }
             }
-            Place::EncryptedFile => self.read()?.get(name).map(|sealed| self.unseal(name, sealed)).transpose(),
+            Place::EncryptedFile => self.get_from_file(name),
         }
     }
 
@@ -172,17 +177,34 @@ impl KeyStore {
     pub fn delete(&self, name: &str) -> Result<(), KeyError> {
         match self.place {
             Place::KeyStore => {
-                let name = name.to_owned();
-                match with_patience(move || entry(&name)?.delete_credential()) {
-                    Ok(()) | Err(Refusal::NoEntry) => Ok(()),
+                let owned = name.to_owned();
+                match with_patience(move || entry(&owned)?.delete_credential()) {
+                    Ok(()) | Err(Refusal::NoEntry) => self.delete_from_file(name),
                     Err(refusal) => Err(refusal.into_error()),
                 }
             }
-            Place::EncryptedFile => {
-                let mut secrets = self.read()?;
-                if secrets.remove(name).is_some() { self.write(&secrets) } else { Ok(()) }
-            }
+            Place::EncryptedFile => self.delete_from_file(name),
         }
+    }
+
+    /// What was given where the key store did not answer, such as over a remote shell, goes there when it does.
+    fn move_from_file(&self, name: &str) -> Result<Option<Secret>, KeyError> {
+        let secret = self.get_from_file(name)?;
+        if let Some(secret) = &secret
+            && let Err(error) = self.set(name, secret)
+        {
+            tracing::info!(%error, "a secret stays in the file");
+        }
+        Ok(secret)
+    }
+
+    fn get_from_file(&self, name: &str) -> Result<Option<Secret>, KeyError> {
+        self.read()?.get(name).map(|sealed| self.unseal(name, sealed)).transpose()
+    }
+
+    fn delete_from_file(&self, name: &str) -> Result<(), KeyError> {
+        let mut secrets = self.read()?;
+        if secrets.remove(name).is_some() { self.write(&secrets) } else { Ok(()) }
     }
 
     fn read(&self) -> Result<BTreeMap<String, Sealed>, KeyError> {
@@ -220,7 +242,9 @@ impl KeyStore {
     fn seal(&self, name: &str, secret: &Secret) -> Result<Sealed, KeyError> {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
-        let mut bytes = secret.expose().as_bytes().to_vec();
+        // With room for the tag, so that no copy is left behind where it grew.
+        let mut bytes = Vec::with_capacity(secret.expose().len() + CHACHA20_POLY1305.tag_len());
+        bytes.extend_from_slice(secret.expose().as_bytes());
         self.key()?
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut bytes)
             .map_err(|_| KeyError::Store("it cannot be encrypted".into()))?;
@@ -253,8 +277,13 @@ fn write_private(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
     let new = path.with_extension("new");
+    // A file that is there already may be readable by others.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -331,6 +360,21 @@ mod tests {
         #[cfg(unix)]
         for file in [KEY_FILE, SECRETS_FILE] {
             use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{file} is for this account alone");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_was_left_behind_makes_nothing_readable() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("secrets.new");
+        fs::write(&left, "").unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o644)).unwrap();
+        KeyStore::in_file(folder.path()).set("hub", &secret("hf_first")).unwrap();
+        for file in [KEY_FILE, SECRETS_FILE] {
             let mode = fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{file} is for this account alone");
         }

@@ -6,5 +6,5 @@ mod endpoint;
 mod error;
 pub mod keys;
 
-pub use endpoint::{ApiKey, Endpoint};
+pub use endpoint::Endpoint;
 pub use error::CloudError;
