@@ -31,8 +31,8 @@ pub struct Bandwidth {
     pub passes: usize,
 }
 
-/// Measures how fast all cores together read memory, for about half a second. `None` if there is not enough free memory for
-/// buffers that no cache holds.
+/// Measures how fast all cores together read memory, which takes up to a second with filling the buffers. `None` if there
+/// is not enough free memory for buffers that no cache holds.
 ///
 /// Each thread sums parts of a buffer of its own. A pass is from when the first thread begins until the last one is done.
 #[must_use]
