@@ -1,7 +1,7 @@
 //! The models folder: copying files into it and deleting them.
 
-use crate::error::{FileError, GgufError};
 use crate::disk::hex;
+use crate::error::{FileError, GgufError};
 use crate::files::model_bytes;
 use crate::remote_error::RemoteError;
 use crate::source::safe_file_name;

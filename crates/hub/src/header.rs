@@ -71,6 +71,7 @@ pub fn read_header_from<R: Read + Seek>(source: R, size: u64, stem: &str) -> Res
 
 /// What the first bytes of a file tell.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "made a few times for a file, and moved once")]
 pub enum HeaderStart {
     /// Nothing yet: the start must have this many bytes.
     NeedMore(u64),
@@ -362,29 +363,7 @@ fn describe(metadata: &Metadata<'_>, stem: &str) -> Result<ModelHeader, GgufErro
     let head_dim_v = metadata.u32(&key("attention.value_length"), MAX_WIDTH)?.unwrap_or(head_dim);
     let sliding_window = metadata.u32(&key("attention.sliding_window"), u32::MAX)?.filter(|n| *n > 0);
 
-    // A short vocabulary may look like a list of numbers only to a file that is broken; llama.cpp finds that out.
-    let n_vocab = match metadata.get("tokenizer.ggml.tokens") {
-        Some(Value::OtherArray(n)) => *n,
-        _ => match metadata.u32(&key("vocab_size"), u32::MAX)? {
-            Some(n) => u64::from(n),
-            None => match (gguf.embedding, metadata.start) {
-                (Some(embedding), _) => embedding.rows,
-                (None, Some(_)) => return Err(metadata.missing("tokenizer.ggml.tokens")),
-                (None, None) => return Err(corrupt("it has no vocabulary".into())),
-            },
-        },
-    };
-    let n_vocab = u32::try_from(n_vocab.min(MAX_VOCABULARY + 1)).unwrap_or(u32::MAX);
-    if n_vocab == 0 || u64::from(n_vocab) > MAX_VOCABULARY {
-        return Err(corrupt("the size of its vocabulary is impossible".into()));
-    }
-    let n_merges = match (metadata.get("tokenizer.ggml.merges"), metadata.get("tokenizer.ggml.model")) {
-        (Some(Value::OtherArray(n)), _) => u32::try_from(*n.min(&MAX_VOCABULARY)).unwrap_or(u32::MAX),
-        // Merges come after the vocabulary, and there is about one an entry.
-        (None, Some(Value::String(model))) if model == b"gpt2" && metadata.start.is_some() => n_vocab,
-        _ => 0,
-    };
-
+    let (n_vocab, n_merges) = vocabulary(metadata, architecture)?;
     let n_ff = metadata.by_layer(&key("feed_forward_length"), n_layer, MAX_WIDTH)?.unwrap_or_default();
     let n_expert = metadata.u32(&key("expert_count"), MAX_EXPERTS)?.unwrap_or(0);
     let n_expert_used = metadata.u32(&key("expert_used_count"), MAX_EXPERTS)?.unwrap_or(0);
@@ -433,6 +412,33 @@ fn describe(metadata: &Metadata<'_>, stem: &str) -> Result<ModelHeader, GgufErro
         // Of a start, the tensors' places were not held against the file's size.
         expert_bytes: gguf.expert_bytes.min(tensor_bytes),
     })
+}
+
+/// Entries of the vocabulary, and merges.
+fn vocabulary(metadata: &Metadata<'_>, architecture: &str) -> Result<(u32, u32), GgufError> {
+    // A short vocabulary may look like a list of numbers only to a file that is broken; llama.cpp finds that out.
+    let n_vocab = match metadata.get("tokenizer.ggml.tokens") {
+        Some(Value::OtherArray(n)) => *n,
+        _ => match metadata.u32(&format!("{architecture}.vocab_size"), u32::MAX)? {
+            Some(n) => u64::from(n),
+            None => match (metadata.gguf.embedding, metadata.start) {
+                (Some(embedding), _) => embedding.rows,
+                (None, Some(_)) => return Err(metadata.missing("tokenizer.ggml.tokens")),
+                (None, None) => return Err(corrupt("it has no vocabulary".into())),
+            },
+        },
+    };
+    let n_vocab = u32::try_from(n_vocab.min(MAX_VOCABULARY + 1)).unwrap_or(u32::MAX);
+    if n_vocab == 0 || u64::from(n_vocab) > MAX_VOCABULARY {
+        return Err(corrupt("the size of its vocabulary is impossible".into()));
+    }
+    let n_merges = match (metadata.get("tokenizer.ggml.merges"), metadata.get("tokenizer.ggml.model")) {
+        (Some(Value::OtherArray(n)), _) => u32::try_from(*n.min(&MAX_VOCABULARY)).unwrap_or(u32::MAX),
+        // Merges come after the vocabulary, and there is about one an entry.
+        (None, Some(Value::String(model))) if model == b"gpt2" && metadata.start.is_some() => n_vocab,
+        _ => 0,
+    };
+    Ok((n_vocab, n_merges))
 }
 
 /// What a file's weights amount to.

@@ -39,6 +39,9 @@ fn judge(case: &Case, outcome: &Outcome) -> Vec<String> {
         }
     };
     check("peak", near(fit.predicted_bytes, outcome.peak_bytes), fit.predicted_bytes, outcome.peak_bytes);
+    // The worker itself is a part of what is predicted.
+    let baseline = outcome.baseline.rss_bytes;
+    check("worker", baseline < outcome.peak_bytes, fit.baseline_bytes, baseline);
     // These are not measured but known to the byte, give or take the alignment of tensors.
     check("KV cache", fit.kv_bytes == loaded.kv_bytes(), fit.kv_bytes, loaded.kv_bytes());
     let (repacked, kept) = (of_weights(true), of_weights(false));
