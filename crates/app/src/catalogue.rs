@@ -88,7 +88,7 @@ impl App {
                 Ok(fetched) if fetched.version > catalogue.version => catalogue = Arc::new(fetched),
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the fetched catalogue cannot be read; the one that ships is used")
+                    tracing::warn!(%error, "the fetched catalogue cannot be read; the one that ships is used");
                 }
             }
         }

@@ -184,6 +184,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    type Change = fn(&mut Value);
+
     fn with(change: impl FnOnce(&mut Value)) -> Result<Catalogue, CatalogueError> {
         let mut value = serde_json::to_value(shipped()).unwrap();
         value["models"].as_array_mut().unwrap().truncate(2);
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn what_breaks_the_rules_is_refused_with_its_place() {
         assert!(with(|_| ()).is_ok());
-        let cases: [(&str, fn(&mut Value)); 24] = [
+        let cases: [(&str, Change); 24] = [
             ("version 2", |c| c["schema"] = json!(2)),
             ("unknown field", |c| c["models"][0]["extra"] = json!(1)),
             ("missing field", |c| drop(c["models"][0].as_object_mut().unwrap().remove("license"))),

@@ -189,9 +189,8 @@ mod tests {
         let hash = "a".repeat(64);
         put(home, &format!(".ollama/models/blobs/sha256-{hash}"), "GGUF");
         let manifest = format!(
-            r#"{{"layers":[{{"mediaType":"application/vnd.ollama.image.license","digest":"sha256:{0}"}},
-               {{"mediaType":"application/vnd.ollama.image.model","digest":"sha256:{0}"}}]}}"#,
-            hash
+            r#"{{"layers":[{{"mediaType":"application/vnd.ollama.image.license","digest":"sha256:{hash}"}},
+               {{"mediaType":"application/vnd.ollama.image.model","digest":"sha256:{hash}"}}]}}"#
         );
         put(home, ".ollama/models/manifests/registry/library/tiny/1b", &manifest);
         put(home, ".ollama/models/manifests/registry/someone/tiny/latest", &manifest);
