@@ -12,7 +12,8 @@ test('the first tap of a newcomer fetches two models and then compares them', as
 })
 
 test('a download is paused, resumed and ends in the library', async ({ page }) => {
-  await open(page, '#/models', 'scenario=empty&speed=4')
+  // It stands still after a few updates, so that the slowest machine can press the button in time.
+  await open(page, '#/models', 'scenario=empty&speed=20&hold=5')
   const card = page.locator('[data-model="example-1b-chat"]')
   await expect(card).toContainText('recommended here')
   await card.getByTestId('download').click()

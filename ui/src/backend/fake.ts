@@ -329,15 +329,21 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     clock += 1
     transfer.job.updated_at = now()
     emit({ kind: 'job', job: transfer.job })
-    if (state === 'running') carry()
+    if (state === 'running') {
+      left = Infinity
+      carry()
+    }
   }
 
   let carrying: ReturnType<typeof setTimeout> | undefined
+  /** Updates until all stands still; a person who resumes one sets everything going for good. */
+  let left = hold ?? Infinity
   /** A twentieth of each transfer at a time. */
   function carry(): void {
-    if (carrying !== undefined || hold !== null) return
+    if (carrying !== undefined || left <= 0) return
     carrying = setTimeout(() => {
       carrying = undefined
+      left -= 1
       const moving = transfers.filter(({ job }) => job.state === 'running')
       for (const transfer of moving) {
         const { progress } = transfer.job
