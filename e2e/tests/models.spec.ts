@@ -55,6 +55,31 @@ for (const [scenario, says] of [
   })
 }
 
+test('a download that was discarded can be begun anew', async ({ page }) => {
+  await open(page, '#/models', 'scenario=empty&speed=20&hold=5')
+  const card = page.locator('[data-model="example-1b-chat"]')
+  await card.getByTestId('download').click()
+  await card.getByTestId('stop').click()
+  await expect(card.getByTestId('resume')).toBeVisible()
+  await page.getByTestId('partial').getByRole('button', { name: 'Discard' }).click()
+  await expect(page.getByTestId('partial')).toHaveCount(0)
+  await expect(card.getByTestId('download')).toHaveText('Download')
+})
+
+test('settings of downloads are kept, and what is wrong stands beside them', async ({ page }) => {
+  await open(page, '#/models')
+  const settings = page.getByTestId('download-settings')
+  await settings.locator('summary').first().click()
+  await settings.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByTestId('settings-status')).toHaveText('Saved')
+  await settings.getByRole('button', { name: 'Update the catalogue' }).click()
+  await expect(settings.getByTestId('error-note')).toContainText('no address for a newer catalogue is set')
+  // The address in the field counts, whether it was saved before or not.
+  await settings.getByLabel('Address of a newer catalogue').fill('https://example.com/catalogue.json')
+  await settings.getByRole('button', { name: 'Update the catalogue' }).click()
+  await expect(page.getByTestId('settings-status')).toHaveText('Catalogue version 2 is in use')
+})
+
 test('searching, filtering and adding a repository', async ({ page }) => {
   await open(page, '#/models')
   const cards = page.getByTestId('catalogue-card')
