@@ -80,11 +80,31 @@ test('settings of downloads are kept, and what is wrong stands beside them', asy
   await expect(page.getByTestId('settings-status')).toHaveText('Catalogue version 2 is in use')
 })
 
+test('another file of a model is judged before it is fetched', async ({ page }) => {
+  await open(page, '#/models/example-4b-thinker')
+  await expect(page.getByTestId('files-table').getByRole('row')).toHaveCount(3)
+  const cell = page.getByTestId('fit-cell').first()
+  await expect(cell).toContainText('2.90 GB')
+  await page.getByTestId('quantization').selectOption({ index: 1 })
+  await expect(cell).toContainText('3.31 GB')
+})
+
+test('a model says which runs used it', async ({ page }) => {
+  await open(page, '#/models')
+  await page.getByTestId('library-row').first().getByRole('link').click()
+  await expect(page.getByTestId('used-by').getByRole('link')).toHaveCount(3)
+  await page.getByTestId('used-by').getByRole('link').first().click()
+  await expect(page.getByTestId('verdict')).toBeVisible()
+})
+
 test('searching, filtering and adding a repository', async ({ page }) => {
   await open(page, '#/models')
   const cards = page.getByTestId('catalogue-card')
   await expect(page.locator('[data-model="example-14b"]')).toBeVisible()
   const all = await cards.count()
+  await page.getByTestId('filter-strength').selectOption('mathematics')
+  await expect(cards).toHaveCount(2)
+  await page.getByTestId('filter-strength').selectOption('')
   await page.getByTestId('filter-fits').check()
   expect(await cards.count()).toBeLessThan(all)
   await expect(page.locator('[data-model="example-14b"]')).toHaveCount(0)
@@ -114,10 +134,15 @@ test('a file is picked, dropped, copied; a model is verified and deleted by the 
   await expect(rows).toHaveCount(before + 1)
 
   await page.evaluate(() =>
-    window.dispatchEvent(new CustomEvent('files-dropped', { detail: ['/home/tester/dropped.gguf'] })),
+    window.dispatchEvent(
+      new CustomEvent('files-dropped', { detail: ['/home/tester/dropped.gguf', '/home/tester/second.gguf'] }),
+    ),
   )
   await expect(page.getByTestId('import-choice')).toContainText('dropped.gguf')
   await page.getByTestId('import-reference').click()
+  await expect(page.getByTestId('import-choice')).toContainText('second.gguf')
+  await page.getByTestId('import-choice').getByRole('button', { name: 'Close' }).click()
+  await expect(page.getByTestId('import-choice')).toHaveCount(0)
   await expect(rows).toHaveCount(before + 2)
 
   await rows.first().getByTestId('verify-model').click()

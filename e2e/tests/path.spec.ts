@@ -212,7 +212,7 @@ test('an idle screen does nothing at all', async ({ page }) => {
     }
   })
   const calls = () => page.evaluate(() => (window as unknown as { counts: { calls: number } }).counts.calls)
-  for (const hash of ['#/', '#/results', `#/results/${runId}`]) {
+  for (const hash of ['#/', '#/models', '#/models/example-4b-thinker', '#/results', `#/results/${runId}`]) {
     await open(page, hash)
     await page.waitForTimeout(700)
     const before = await calls()

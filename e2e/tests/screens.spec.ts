@@ -42,6 +42,7 @@ const openTray = async (page: Page) => {
 const startDownload = async (page: Page) => {
   const card = page.locator('[data-model="example-1b-chat"]')
   await card.getByTestId('download').click()
+  await expect(card).toContainText('257 MB of 734 MB')
   await card.getByTestId('pause').click()
   await expect(card.getByTestId('resume')).toBeVisible()
   await page.locator('[data-testid=download-settings] > summary').click()
@@ -103,7 +104,7 @@ const states: State[] = [
   {
     name: 'models-full',
     hash: '#/models',
-    query: 'hold=7',
+    query: 'hold=7&speed=20',
     shows: '[data-testid=catalogue-card]',
     prepare: startDownload,
   },

@@ -416,6 +416,21 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     return runs.find((r) => r.job.id === id) ?? fail({ code: 'NOT_FOUND', message: `no job ${id}` })
   }
 
+  function summaryOf(run: Run): RunSummary {
+    const cells = conclude(run.plan, run.samples, run.finishedAt).tasks.flatMap((task) => task.cells)
+    return {
+      id: run.plan.runId,
+      job_id: run.job.id,
+      state: run.job.state,
+      models: run.plan.models.map((model) => `${model.header.name} · ${model.header.quantization}`),
+      suite: run.plan.suite.title,
+      started_at: run.plan.startedAt,
+      finished_at: run.finishedAt,
+      cells_finished: cells.filter((cell) => cell.state !== 'pending').length,
+      cells_total: cells.length,
+    }
+  }
+
   function complete(run: Run, upTo = run.steps.length): void {
     while (run.at < upTo) advance(run)
   }
@@ -578,7 +593,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
           path,
           files: entry.reference ? [] : [path],
           freed_bytes: entry.reference ? 0 : entry.file_bytes,
-          runs: [],
+          runs: runs.filter((run) => run.plan.models.some((model) => model.path === path)).map(summaryOf),
           source: entry.source,
         }
       }),
@@ -663,23 +678,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         return run.job
       }),
     jobs: () => answer(() => [...transfers.map(({ job }) => job), ...runs.map((run) => run.job)]),
-    runs: () =>
-      answer(() =>
-        runs.map((run): RunSummary => {
-          const cells = conclude(run.plan, run.samples, run.finishedAt).tasks.flatMap((task) => task.cells)
-          return {
-            id: run.plan.runId,
-            job_id: run.job.id,
-            state: run.job.state,
-            models: run.plan.models.map((model) => `${model.header.name} · ${model.header.quantization}`),
-            suite: run.plan.suite.title,
-            started_at: run.plan.startedAt,
-            finished_at: run.finishedAt,
-            cells_finished: cells.filter((cell) => cell.state !== 'pending').length,
-            cells_total: cells.length,
-          }
-        }),
-      ),
+    runs: () => answer(() => runs.map(summaryOf)),
     result: (runId) =>
       answer((): RunResult => {
         const run = runById(runId)

@@ -9,7 +9,9 @@ import type {
   Progress,
   Quality,
   RowVerdict,
+  Strength,
 } from '../backend/types'
+import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
 import { formatBytes, formatCount, formatDuration, formatNumber, formatShare } from './number'
 
@@ -40,6 +42,17 @@ export function stateLabel(state: JobState): string {
 /** Short name of an error in the person's language; the message beside it is the backend's. */
 export function errorTitle(code: ErrorCode): string {
   return m[`error_${code.toLowerCase() as Lowercase<ErrorCode>}`]()
+}
+
+/** What a model was made for. */
+export function strengthLabel(strength: Strength): string {
+  return m[`strength_${strength}`]()
+}
+
+/** Languages by their names in the person's own. */
+export function languageNames(tags: string[]): string[] {
+  const names = new Intl.DisplayNames(locale(), { type: 'language', fallback: 'code' })
+  return tags.map((tag) => names.of(tag) ?? tag)
 }
 
 /** What a quantization means for the answers, in a few words; `null` where its name does not tell. */
