@@ -195,7 +195,7 @@ async fn pull(model: &str, accept_license: bool, json: bool) -> Result<u8> {
 
 /// Whether an address is that of a repository or of a file in one, and not of a file anywhere.
 fn has_repository(address: &str) -> bool {
-    !Path::new(address.split(['?', '#']).next().unwrap_or(address)).extension().is_some_and(|e| e == "gguf")
+    Path::new(address.split(['?', '#']).next().unwrap_or(address)).extension().is_none_or(|e| e != "gguf")
         || address.contains("/resolve/")
         || address.contains("/blob/")
 }

@@ -103,7 +103,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
-    let launch = Launch::Child { program: std::env::current_exe()?.into(), args: vec![SERVE.into()] };
+    let launch = Launch::Child { program: std::env::current_exe()?, args: vec![SERVE.into()] };
     let mut wrong = Vec::new();
     for case in cases(folder.path()) {
         let outcome = case.run(&launch).await?;
