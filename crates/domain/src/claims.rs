@@ -526,8 +526,14 @@ pub fn check_limit(claim: &Claim, bandwidth: f64, reads: WeightReads) -> Option<
         limit_tps,
         tokens_in_time: seconds * limit_tps,
     };
-    let figures =
-        [Some(check.seconds), check.needed_least, check.needed_most, check.times_limit, check.fastest_seconds];
+    let figures = [
+        Some(check.seconds),
+        Some(check.tokens_in_time),
+        check.needed_least,
+        check.needed_most,
+        check.times_limit,
+        check.fastest_seconds,
+    ];
     figures.into_iter().flatten().all(f64::is_finite).then_some(check)
 }
 

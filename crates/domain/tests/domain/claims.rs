@@ -269,6 +269,12 @@ fn sets_that_make_no_sense_are_refused() {
     }
 }
 
+#[test]
+fn a_time_so_long_that_its_tokens_are_beyond_numbers_has_no_check() {
+    let slowest = claim(Metric::InTurnTps, f64::MIN_POSITIVE, ClaimUnit::TokensPerSecond, None);
+    assert_eq!(check_limit(&slowest, 8e102, WeightReads::exactly(1)), None);
+}
+
 fn any_number() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
