@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use pocketbench_domain::catalogue::{CatalogueModel, ModelSource};
+use pocketbench_domain::conditions::{Conditions, ThermalStatus};
 use pocketbench_domain::error::ErrorReport;
 use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
@@ -10,6 +11,7 @@ use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::run::RunId;
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
+use pocketbench_domain::sweep::Sweep;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -284,6 +286,10 @@ pub struct SuiteInfo {
     pub repetitions: u32,
     /// Its tasks.
     pub tasks: Vec<TaskInfo>,
+    /// How long its sustained task lasts, in minutes, where it has one.
+    pub minutes: Option<u32>,
+    /// It measures one model under several settings.
+    pub sweep: Option<Sweep>,
 }
 
 /// A task of a suite.
@@ -300,10 +306,29 @@ pub struct TaskInfo {
 /// What the person asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunRequest {
-    /// Paths of one or two models.
+    /// Paths of one or two models; of exactly one for a sweep.
     pub models: Vec<String>,
-    /// Id of the suite.
+    /// Id of the suite, or `custom`.
     pub suite: String,
+    /// What a suite of the person's own does.
+    #[serde(default)]
+    pub custom: Option<CustomSuite>,
+    /// How long a sustained task lasts, instead of what its suite says.
+    #[serde(default)]
+    pub minutes: Option<u32>,
+}
+
+/// A suite of the person's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct CustomSuite {
+    /// One task each.
+    pub prompts: Vec<String>,
+    /// Most tokens of an answer.
+    pub max_tokens: u32,
+    /// Repetitions that count.
+    pub repetitions: u32,
+    /// Every answer gets exactly `max_tokens`, even if the model would end before.
+    pub fixed_length: bool,
 }
 
 /// How long a run will take.
@@ -371,6 +396,16 @@ pub struct LiveUpdate {
     pub ram_bytes: u64,
     /// Memory that can be used without swapping.
     pub ram_available_bytes: Option<u64>,
+    /// Hottest processor sensor, else battery or skin, in °C.
+    pub celsius: Option<f64>,
+    /// What the system says about heat.
+    pub thermal_status: Option<ThermalStatus>,
+    /// The temperature that a wait is for, in °C, while the machine cools down.
+    pub cooling_to_c: Option<f64>,
+    /// Seconds of a sustained task that are over.
+    pub elapsed_s: Option<f64>,
+    /// Seconds that it lasts.
+    pub of_s: Option<f64>,
 }
 
 /// One measured value in the list of raw samples.
@@ -398,6 +433,8 @@ pub struct SampleRow {
     pub generated_tokens: Option<u32>,
     /// Share of the CPU that other processes used meanwhile.
     pub other_cpu: Option<f64>,
+    /// Heat, energy and clocks meanwhile.
+    pub conditions: Option<Conditions>,
 }
 
 /// A figure and its value.

@@ -1,9 +1,11 @@
 //! How long a run will take: from earlier measurements of the same models where there are any, else from their size.
 
 use crate::api::{Estimate, RunRequest};
-use crate::{App, Result, suites};
+use crate::runs::requested_suite;
+use crate::{App, Result};
 use pocketbench_domain::model::ModelRef;
 use pocketbench_domain::suite::{Suite, Task, Work};
+use pocketbench_domain::sweep::{Sweep, thread_candidates};
 use std::path::Path;
 
 /// Bytes a second that decode reads, for a first guess. Phones and small machines lie between 5 and 60 GB/s.
@@ -26,19 +28,26 @@ pub(crate) fn weight(task: &Task) -> f64 {
         Work::Synthetic(request) => {
             f64::from(request.n_gen) + f64::from(request.n_prompt + request.n_depth) * PROMPT_TOKEN_SHARE
         }
+        // It knows itself how long it lasts.
+        Work::Sustained(_) => 0.0,
     }
 }
 
 impl App {
     /// Estimates a run before it starts.
     pub async fn estimate(&self, request: &RunRequest) -> Result<Estimate> {
-        let suite = suites::find(&request.suite)?;
+        let suite = requested_suite(request)?;
         let device = self.device().await?;
         let mut estimate = Estimate { seconds: 0.0, measured: true };
         for path in &request.models {
             let model = self.identify(Path::new(path), false).await?;
             let one = self.model_estimate(&model, &suite, &device.fingerprint).await?;
-            estimate.seconds += one.seconds;
+            let entries = match &suite.sweep {
+                Some(Sweep::Threads(values)) if values.is_empty() => thread_candidates(&device).len(),
+                Some(sweep) => sweep.len(),
+                None => 1,
+            };
+            estimate.seconds += one.seconds * entries as f64;
             estimate.measured &= one.measured;
         }
         Ok(estimate)
@@ -49,6 +58,10 @@ impl App {
         let guess = model.header.tensor_bytes as f64 / GUESSED_BANDWIDTH;
         let mut estimate = Estimate { seconds: 0.0, measured: true };
         for task in &suite.tasks {
+            if let Work::Sustained(sustained) = &task.work {
+                estimate.seconds += f64::from(sustained.seconds * suite.repetitions);
+                continue;
+            }
             let once = if let Some(time) = times.iter().find(|time| time.task_id == task.id) {
                 time.seconds
             } else {

@@ -161,6 +161,8 @@ impl App {
                     .iter()
                     .map(|t| TaskInfo { id: t.id.clone(), title: t.title.clone(), category: t.category })
                     .collect(),
+                minutes: suites::minutes(suite),
+                sweep: suite.sweep.clone(),
             })
             .collect()
     }

@@ -4,9 +4,12 @@ use crate::api::{AppEvent, LiveUpdate};
 use crate::estimate::weight;
 use crate::{App, Result, now};
 use pocketbench_bench::{Moment, Recorder};
+use pocketbench_device::SensorSampler;
 use pocketbench_domain::ErrorReport;
+use pocketbench_domain::conditions::Reading;
 use pocketbench_domain::job::Job;
 use pocketbench_domain::run::{CellId, CellState, RunRecord, Sample, Session};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Least time between two live updates: a front end that draws more often would disturb what is measured.
@@ -16,6 +19,7 @@ pub(crate) struct StoreRecorder<'a> {
     app: &'a App,
     job: &'a mut Job,
     run: &'a RunRecord,
+    sensors: Arc<SensorSampler>,
     live: LiveUpdate,
     sent_at: Instant,
     tokens: u32,
@@ -28,7 +32,7 @@ pub(crate) struct StoreRecorder<'a> {
 }
 
 impl<'a> StoreRecorder<'a> {
-    pub(crate) fn new(app: &'a App, job: &'a mut Job, run: &'a RunRecord) -> Self {
+    pub(crate) fn new(app: &'a App, job: &'a mut Job, run: &'a RunRecord, sensors: Arc<SensorSampler>) -> Self {
         let live = LiveUpdate {
             job_id: job.id,
             run_id: run.id,
@@ -45,6 +49,11 @@ impl<'a> StoreRecorder<'a> {
             rss_bytes: None,
             ram_bytes: run.device.ram_bytes,
             ram_available_bytes: None,
+            celsius: None,
+            thermal_status: None,
+            cooling_to_c: None,
+            elapsed_s: None,
+            of_s: None,
         };
         let suite = &run.spec.suite;
         let once: f64 = suite.tasks.iter().map(weight).sum();
@@ -53,6 +62,7 @@ impl<'a> StoreRecorder<'a> {
             app,
             job,
             run,
+            sensors,
             live,
             sent_at: Instant::now(),
             tokens: 0,
@@ -64,6 +74,10 @@ impl<'a> StoreRecorder<'a> {
     }
 
     fn send_live(&mut self) {
+        if let Some(reading) = self.sensors.latest() {
+            self.live.celsius = reading.hottest();
+            self.live.thermal_status = reading.thermal_status;
+        }
         let elapsed = self.sent_at.elapsed();
         self.live.tokens_per_s =
             (self.tokens > 0 && !elapsed.is_zero()).then(|| f64::from(self.tokens) / elapsed.as_secs_f64());
@@ -79,8 +93,9 @@ impl<'a> StoreRecorder<'a> {
             self.send_live();
         }
         self.live.slot = u32::try_from(slot).unwrap_or(0);
-        self.live.model = self.run.spec.entries.get(slot).map(|e| e.model.label()).unwrap_or_default();
+        self.live.model = self.run.spec.entries.get(slot).map(|e| e.label()).unwrap_or_default();
         self.live.sequence += 1;
+        (self.live.cooling_to_c, self.live.elapsed_s, self.live.of_s) = (None, None, None);
         self.live.ram_available_bytes = pocketbench_device::ram_available();
     }
 }
@@ -90,11 +105,11 @@ impl Recorder for StoreRecorder<'_> {
         Ok(self.app.store().insert_session(session).await?)
     }
 
-    async fn sample(&mut self, sample: &Sample) -> Result<()> {
+    async fn sample(&mut self, sample: &Sample, readings: &[Reading]) -> Result<()> {
         if self.pending {
             self.send_live();
         }
-        Ok(self.app.store().insert_sample(sample).await?)
+        Ok(self.app.store().insert_sample(sample, readings).await?)
     }
 
     async fn cell(&mut self, cell: CellId, state: CellState, failure: Option<&ErrorReport>) -> Result<()> {
@@ -130,6 +145,20 @@ impl Recorder for StoreRecorder<'_> {
                 self.live.task_title.clone_from(&task.title);
                 self.live.repetition = repetition;
                 self.live.warmup = warmup;
+                self.send_live();
+            }
+            Moment::Cooling { slot, target_c } => {
+                if self.live.cooling_to_c.is_none() {
+                    self.begin(slot);
+                }
+                self.live.cooling_to_c = Some(target_c);
+                self.send_live();
+            }
+            Moment::Round { elapsed, of } => {
+                (self.live.elapsed_s, self.live.of_s) = (Some(elapsed.as_secs_f64()), Some(of.as_secs_f64()));
+                self.live.sequence += 1;
+                self.job.progress.eta_s = Some(of.saturating_sub(elapsed).as_secs_f64());
+                self.app.0.jobs.send(AppEvent::Job { job: self.job.clone() });
                 self.send_live();
             }
             Moment::Token { text, sequence, memory } => {

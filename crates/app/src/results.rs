@@ -4,7 +4,7 @@ use crate::api::{Figure, RunSummary, SampleRow};
 use crate::{App, Result};
 use pocketbench_domain::compare::{CompareOptions, RunResult};
 use pocketbench_domain::metric::Metric;
-use pocketbench_domain::run::{Cell, Measured, RunId, RunSpec, Sample};
+use pocketbench_domain::run::{Cell, Measured, Round, RunId, RunSpec, Sample};
 use std::collections::HashMap;
 
 /// Most runs in the list.
@@ -61,7 +61,9 @@ fn rows(spec: &RunSpec, cells: &[Cell], samples: &[Sample]) -> Vec<SampleRow> {
             let cell = by_id.get(&sample.cell_id)?;
             let task = spec.task(&cell.task_id)?;
             let (text, prompt_tokens, generated_tokens) = match &sample.measured {
-                Measured::Generation(g) => (Some(g.text.clone()), Some(g.prompt_tokens), Some(g.generated_tokens)),
+                Measured::Generation(g) | Measured::Round(Round { generation: g, .. }) => {
+                    (Some(g.text.clone()), Some(g.prompt_tokens), Some(g.generated_tokens))
+                }
                 Measured::Batch(batch) => {
                     let texts: Vec<&str> = batch.sequences.iter().map(|s| s.text.trim()).collect();
                     let sum = |of: fn(&pocketbench_domain::generate::BatchSequence) -> u32| {
@@ -83,6 +85,7 @@ fn rows(spec: &RunSpec, cells: &[Cell], samples: &[Sample]) -> Vec<SampleRow> {
                 prompt_tokens,
                 generated_tokens,
                 other_cpu: sample.machine.other_cpu,
+                conditions: sample.conditions.clone(),
             })
         })
         .collect()

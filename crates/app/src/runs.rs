@@ -4,8 +4,9 @@ use crate::api::RunRequest;
 use crate::jobs::new_job;
 use crate::models::{default_settings, fit_of, machine};
 use crate::record::StoreRecorder;
-use crate::{App, Result, new_id, now, suites};
+use crate::{App, Result, blocking, new_id, now, suites};
 use pocketbench_bench::{Plan, Runner, plan_cells};
+use pocketbench_device::{SensorSampler, Sensors};
 use pocketbench_domain::fit::FitClass;
 use pocketbench_domain::job::{Job, JobKind};
 use pocketbench_domain::model::ModelHeader;
@@ -15,6 +16,11 @@ use pocketbench_domain::suite::Suite;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the sensors are read beside a measurement.
+const SENSOR_PERIOD: Duration = Duration::from_secs(1);
 
 /// What to measure, with everything that a front end can set.
 #[derive(Debug, Clone)]
@@ -39,7 +45,7 @@ pub struct Adjust {
 impl App {
     /// Starts a run of a shipped suite; the job tells how it goes.
     pub async fn start_run(&self, request: &RunRequest) -> Result<Job> {
-        let suite = suites::find(&request.suite)?;
+        let suite = requested_suite(request)?;
         let models = request.models.iter().map(PathBuf::from).collect();
         self.start(NewRun { models, suite, adjustments: Adjust::default() }).await
     }
@@ -57,6 +63,11 @@ impl App {
         if models.is_empty() || models.len() > 2 {
             return Err(ErrorReport::new(ErrorCode::InvalidInput, "a run measures one model or compares two"));
         }
+        if suite.sweep.is_some() && models.len() != 1 {
+            return Err(ErrorReport::new(ErrorCode::InvalidInput, "a sweep measures one model under several settings")
+                .hint("Pick one model."));
+        }
+        let device = self.device().await?;
         let mut entries = Vec::with_capacity(models.len());
         for path in models {
             let path = std::path::absolute(&path)
@@ -64,24 +75,36 @@ impl App {
             let mut settings = default_settings(suite.n_ctx, suite.n_seq_max());
             settings.n_ctx = adjustments.n_ctx.unwrap_or(suite.n_ctx);
             if let Some(threads) = adjustments.n_threads {
+                if threads == 0 || threads > device.logical_cores {
+                    let cores = device.logical_cores;
+                    return Err(ErrorReport::new(
+                        ErrorCode::InvalidInput,
+                        format!("{threads} threads were asked for, and this device has {cores} for them"),
+                    )
+                    .hint("More threads than cores wait for each other and slow everything down."));
+                }
                 settings.n_threads = threads;
                 settings.n_threads_batch = threads;
             }
             // Before the hash, which takes its time with a large file.
             let (header, file_bytes) = self.header(&path).await?;
             judge(&header, file_bytes, &settings)?;
-            entries.push(RunEntry { model: self.identify(&path, true).await?, settings });
+            let entry = RunEntry::new(self.identify(&path, true).await?, settings);
+            let Some(sweep) = &suite.sweep else {
+                entries.push(entry);
+                continue;
+            };
+            for entry in sweep.entries(&entry, &device) {
+                judge(&header, file_bytes, &entry.settings)?;
+                entries.push(entry);
+            }
         }
-        let title = format!(
-            "{} · {}",
-            entries.iter().map(|e| e.model.header.name.as_str()).collect::<Vec<_>>().join(" / "),
-            suite.title
-        );
+        let title =
+            format!("{} · {}", distinct(entries.iter().map(|e| e.model.header.name.as_str())).join(" / "), suite.title);
         let run_id = RunId(new_id());
         let spec = RunSpec { entries, suite };
         let cells = plan_cells(run_id, &spec, new_id);
         let job = new_job(JobKind::Run, title, "repetitions", Some(run_id));
-        let device = self.device().await?;
         self.store().upsert_device(&device, now()).await?;
         self.store().insert_job(&job).await?;
         let run = RunRecord {
@@ -133,6 +156,7 @@ impl App {
 
     async fn measure(&self, job: &mut Job, run: &RunRecord, token: &tokio_util::sync::CancellationToken) -> Result<()> {
         let counts = self.store().sample_counts(run.id).await?;
+        let sensors = blocking(|| Arc::new(SensorSampler::start(Sensors::open(), SENSOR_PERIOD))).await?;
         let plan = Plan {
             run_id: run.id,
             spec: run.spec.clone(),
@@ -140,8 +164,9 @@ impl App {
             measured: counts.into_iter().map(|(cell, count)| (cell, (0..count.counted).collect())).collect(),
             launch: self.0.config.launch.clone(),
             machine: machine(),
+            sensors: Arc::clone(&sensors),
         };
-        let mut recorder = StoreRecorder::new(self, job, run);
+        let mut recorder = StoreRecorder::new(self, job, run, sensors);
         Runner::new(plan, &mut recorder, token.clone(), now, new_id).run().await?;
         self.store().finish_run(run.id, now()).await?;
         // The run is complete without it.
@@ -150,6 +175,32 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// The suite that a front end asked for.
+pub(crate) fn requested_suite(request: &RunRequest) -> Result<Suite> {
+    let mut suite = match &request.custom {
+        Some(custom) => suites::custom(&custom.prompts, custom.max_tokens, custom.repetitions, custom.fixed_length),
+        None => suites::find(&request.suite)?,
+    };
+    if let Some(minutes) = request.minutes {
+        suites::set_minutes(&mut suite, minutes);
+    }
+    suite.validate().map_err(|error| {
+        ErrorReport::new(ErrorCode::SuiteInvalid, error.to_string()).hint("Correct that value and start again.")
+    })?;
+    Ok(suite)
+}
+
+/// Each once, in order.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct: Vec<&str> = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    distinct
 }
 
 /// Refuses what cannot work before anything is loaded.

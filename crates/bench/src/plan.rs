@@ -1,10 +1,12 @@
 //! What is to be measured, in which order, and what of it is measured already.
 
+use pocketbench_device::SensorSampler;
 use pocketbench_domain::fit::{Fit, Machine};
 use pocketbench_domain::run::{Cell, CellId, CellState, RunId, RunSpec};
 use pocketbench_domain::suite::Work;
 use pocketbench_worker::Launch;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// All cells of a run, pending: every task, every entry.
 #[must_use]
@@ -40,6 +42,8 @@ pub struct Plan {
     pub launch: Launch,
     /// What the machine has for it now.
     pub machine: Machine,
+    /// Reads the sensors while it runs.
+    pub sensors: Arc<SensorSampler>,
 }
 
 impl Plan {
@@ -54,6 +58,10 @@ impl Plan {
             return Vec::new();
         }
         let stored = self.measured.get(&cell.id);
+        // Its samples are rounds, and it begins anew until it is complete.
+        if self.spec.task(&cell.task_id).is_some_and(|task| matches!(task.work, Work::Sustained(_))) {
+            return (0..self.spec.suite.repetitions).collect();
+        }
         (0..self.spec.suite.repetitions).filter(|r| stored.is_none_or(|s| !s.contains(r))).collect()
     }
 

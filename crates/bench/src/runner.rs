@@ -3,14 +3,25 @@
 use crate::plan::{Plan, order};
 use crate::slot::{CellFailure, Slot};
 use chrono::{DateTime, Utc};
+use pocketbench_device::{CoolDown, CoolDownPlan, CoolDownStep};
+use pocketbench_domain::conditions::{Conditions, Cooled, Reading, energy};
 use pocketbench_domain::device::ProcessMemory;
-use pocketbench_domain::run::{CellId, CellState, Sample, SampleId, Session};
-use pocketbench_domain::suite::{Task, Work};
+use pocketbench_domain::run::{CellId, CellState, Measured, Round, Sample, SampleId, Session};
+use pocketbench_domain::suite::{SustainedRequest, Task, Work};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_worker::protocol::Event;
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// How often a repetition is tried again after the machine slept.
+const ATTEMPTS: u32 = 3;
+/// A machine counts as cooled down when it is at most this many kelvin above its temperature before the run.
+const COOL_MARGIN_K: f64 = 3.0;
+/// Longest wait for that.
+const COOL_AT_MOST: Duration = Duration::from_mins(10);
 
 /// What the runner does right now. Cheap to make: one a token.
 #[derive(Debug)]
@@ -40,6 +51,20 @@ pub enum Moment<'a> {
         /// The worker's last known memory.
         memory: Option<ProcessMemory>,
     },
+    /// A machine that is still warm from the work before is waited for.
+    Cooling {
+        /// Which entry comes next.
+        slot: usize,
+        /// The temperature that is waited for, in °C.
+        target_c: f64,
+    },
+    /// A round of a sustained task begins.
+    Round {
+        /// Since its first round began.
+        elapsed: Duration,
+        /// How long it lasts.
+        of: Duration,
+    },
     /// A repetition is over.
     Done {
         /// The task.
@@ -53,8 +78,9 @@ pub enum Moment<'a> {
 pub trait Recorder: Send {
     /// A worker has loaded a model.
     fn session(&mut self, session: &Session) -> impl Future<Output = Result<(), ErrorReport>> + Send;
-    /// A repetition is measured.
-    fn sample(&mut self, sample: &Sample) -> impl Future<Output = Result<(), ErrorReport>> + Send;
+    /// A repetition is measured, and this is what the sensors said meanwhile.
+    fn sample(&mut self, sample: &Sample, readings: &[Reading])
+    -> impl Future<Output = Result<(), ErrorReport>> + Send;
     /// A cell is complete or has failed.
     fn cell(
         &mut self,
@@ -75,6 +101,14 @@ pub struct Runner<'a, R> {
     cancel: CancellationToken,
     now: fn() -> DateTime<Utc>,
     new_id: fn() -> uuid::Uuid,
+    /// What the machine was like before it had anything to do: as cool as it will ever be again.
+    at_rest: Option<Reading>,
+}
+
+/// A repetition as it is measured, before anybody has kept it.
+struct Repetition {
+    sample: Sample,
+    readings: Vec<Reading>,
 }
 
 /// Stop, or a recorder that could not keep something: then nothing more can be measured.
@@ -98,7 +132,8 @@ impl<'a, R: Recorder> Runner<'a, R> {
         now: fn() -> DateTime<Utc>,
         new_id: fn() -> uuid::Uuid,
     ) -> Self {
-        Self { plan, recorder, cancel, now, new_id }
+        let at_rest = plan.sensors.latest();
+        Self { plan, recorder, cancel, now, new_id, at_rest }
     }
 
     /// Measures everything that is missing. A cell that fails is recorded and passed over.
@@ -136,7 +171,13 @@ impl<'a, R: Recorder> Runner<'a, R> {
         for task in self.plan.task_ids(true) {
             self.run_task(&task, &all, &mut slots).await?;
         }
-        for group in self.plan.groups() {
+        for (n, group) in self.plan.groups().into_iter().enumerate() {
+            // Who comes later must not pay for the heat of who came before.
+            if n > 0 {
+                for &slot in &group {
+                    slots[slot].cooled = Some(self.cool(slot).await?);
+                }
+            }
             for task in self.plan.task_ids(false) {
                 self.run_task(&task, &group, &mut slots).await?;
             }
@@ -153,22 +194,15 @@ impl<'a, R: Recorder> Runner<'a, R> {
         let Some(task) = self.plan.spec.task(task_id).cloned() else { return Ok(()) };
         let loads = matches!(task.work, Work::Load { .. });
         let cold = matches!(task.work, Work::Load { cold: true });
+        if let Work::Sustained(sustained) = &task.work {
+            return self.run_sustained(&task, sustained, group, slots).await;
+        }
         for &slot in group {
             if self.missing(slot, &task).is_empty() {
                 continue;
             }
-            if !loads && !slots[slot].is_running() {
-                self.recorder.moment(Moment::Loading { slot });
-                if let Err(failure) = slots[slot].start(&self.cancel).await {
-                    // What was refused once will be refused again; a worker that died may have been killed by chance.
-                    if matches!(failure, CellFailure::Worker(_)) && !slots[slot].died_loading() {
-                        self.fail(slot, &task, failure).await?;
-                    } else {
-                        self.fail_all(slot, failure).await?;
-                    }
-                    continue;
-                }
-                self.record_sessions(&mut slots[slot]).await?;
+            if !loads && !self.start(&mut slots[slot], &task).await? {
+                continue;
             }
             // A cold start has nothing to warm up.
             if self.plan.spec.suite.warmup_max_tokens > 0 && !cold && slots[slot].is_ready(&task.work) {
@@ -190,6 +224,108 @@ impl<'a, R: Recorder> Runner<'a, R> {
         Ok(())
     }
 
+    /// Sees to a worker for the task. If there is none to be had, its cell has failed.
+    async fn start(&mut self, slot: &mut Slot, task: &Task) -> Result<bool, Halt> {
+        if slot.is_running() {
+            return Ok(true);
+        }
+        self.recorder.moment(Moment::Loading { slot: slot.index });
+        if let Err(failure) = slot.start(&self.cancel).await {
+            // What was refused once will be refused again; a worker that died may have been killed by chance.
+            if matches!(failure, CellFailure::Worker(_)) && !slot.died_loading() {
+                self.fail(slot.index, task, failure).await?;
+            } else {
+                self.fail_all(slot.index, failure).await?;
+            }
+            return Ok(false);
+        }
+        self.record_sessions(slot).await?;
+        Ok(true)
+    }
+
+    /// One model after the other, each alone in memory and on a machine that has cooled down.
+    async fn run_sustained(
+        &mut self,
+        task: &Task,
+        sustained: &SustainedRequest,
+        group: &[usize],
+        slots: &mut [Slot],
+    ) -> Result<(), Halt> {
+        for &slot in group {
+            if self.missing(slot, task).is_empty() {
+                continue;
+            }
+            for &other in group {
+                slots[other].stop().await;
+            }
+            slots[slot].cooled = Some(self.cool(slot).await?);
+            if !self.start(&mut slots[slot], task).await? {
+                continue;
+            }
+            if self.plan.spec.suite.warmup_max_tokens > 0 {
+                self.repetition(&mut slots[slot], task, 0, true).await?;
+            }
+            if slots[slot].is_running() {
+                self.rounds(&mut slots[slot], task, sustained).await?;
+            }
+            slots[slot].stop().await;
+        }
+        Ok(())
+    }
+
+    /// Rounds until the time is over, each one kept as it comes.
+    async fn rounds(&mut self, slot: &mut Slot, task: &Task, sustained: &SustainedRequest) -> Result<(), Halt> {
+        let Some(cell_id) = self.plan.cell(slot.index, &task.id).map(|cell| cell.id) else { return Ok(()) };
+        let of = Duration::from_secs(sustained.seconds.into());
+        // Rounds of an attempt that was interrupted stay, and are not counted.
+        let first = u32::try_from(self.plan.measured.get(&cell_id).map_or(0, HashSet::len)).unwrap_or(u32::MAX);
+        let work = Work::Generate(sustained.request.clone());
+        let began = Instant::now();
+        self.recorder.moment(Moment::Repetition { slot: slot.index, task, repetition: 0, warmup: false });
+        for repetition in first..u32::MAX {
+            let at = began.elapsed();
+            if at >= of {
+                break;
+            }
+            self.recorder.moment(Moment::Round { elapsed: at, of });
+            let mut measured = match self.measure(slot, task, &work, repetition, false).await {
+                Ok(measured) => measured,
+                Err(failure) => return self.fail(slot.index, task, failure).await,
+            };
+            if let Measured::Generation(generation) = measured.sample.measured {
+                let round = Round { at_ns: nanos(at), of_ns: nanos(of), generation };
+                measured.sample.measured = Measured::Round(round);
+            }
+            self.recorder.sample(&measured.sample, &measured.readings).await?;
+            self.plan.measured.entry(cell_id).or_default().insert(repetition);
+        }
+        self.set_state(cell_id, CellState::Done, None).await?;
+        self.recorder.moment(Moment::Done { task, skipped: false });
+        self.progress().await
+    }
+
+    /// Waits until the machine is as cool as it was before the run, as far as its sensors tell.
+    async fn cool(&mut self, slot: usize) -> Result<Cooled, Halt> {
+        let at_rest = self.at_rest.clone().unwrap_or_default();
+        let plan = CoolDownPlan::back_to(&at_rest, COOL_MARGIN_K, COOL_AT_MOST);
+        let mut wait = CoolDown::new(plan);
+        let began = Instant::now();
+        loop {
+            self.plan.sensors.mark();
+            let reading = self.plan.sensors.latest().unwrap_or_default();
+            match wait.next(&reading, began.elapsed()) {
+                CoolDownStep::Done(cooled) => return Ok(cooled),
+                CoolDownStep::Wait(pause) => {
+                    self.recorder.moment(Moment::Cooling { slot, target_c: plan.target_c });
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.cancel.cancelled() => return Err(Halt::Cancelled),
+                    }
+                }
+            }
+        }
+    }
+
     /// Fails every cell of a slot that is not measured yet.
     async fn fail_all(&mut self, slot: usize, failure: CellFailure) -> Result<(), Halt> {
         let report = reported(failure)?;
@@ -206,50 +342,102 @@ impl<'a, R: Recorder> Runner<'a, R> {
     }
 
     async fn repetition(&mut self, slot: &mut Slot, task: &Task, repetition: u32, warmup: bool) -> Result<(), Halt> {
-        let Some(cell_id) = self.plan.cell(slot.index, &task.id).map(|cell| cell.id) else { return Ok(()) };
         self.recorder.moment(Moment::Repetition { slot: slot.index, task, repetition, warmup });
+        let work = match &task.work {
+            Work::Sustained(sustained) => &Work::Generate(sustained.request.clone()),
+            work => work,
+        };
+        match self.measure(slot, task, work, repetition, warmup).await {
+            Ok(measured) => self.record(&measured, task).await,
+            Err(failure) => self.fail(slot.index, task, failure).await,
+        }
+    }
+
+    /// Does the work until the machine has not slept meanwhile.
+    async fn measure(
+        &mut self,
+        slot: &mut Slot,
+        task: &Task,
+        work: &Work,
+        repetition: u32,
+        warmup: bool,
+    ) -> Result<Repetition, CellFailure> {
+        for _ in 0..ATTEMPTS {
+            let measured = self.measure_once(slot, task, work, repetition, warmup).await?;
+            let slept = measured.sample.conditions.as_ref().is_some_and(Conditions::interrupted);
+            if !slept {
+                return Ok(measured);
+            }
+            tracing::warn!(task = task.id, repetition, "the machine slept or stood still: measured again");
+            // A sustained task has cooled down meanwhile: it cannot go on.
+            if matches!(task.work, Work::Sustained(_)) && !warmup {
+                break;
+            }
+        }
+        Err(CellFailure::Task(
+            ErrorReport::new(ErrorCode::MeasurementInterrupted, "the machine slept while it was measured")
+                .hint("Keep it awake, and measure this again."),
+        ))
+    }
+
+    async fn measure_once(
+        &mut self,
+        slot: &mut Slot,
+        task: &Task,
+        work: &Work,
+        repetition: u32,
+        warmup: bool,
+    ) -> Result<Repetition, CellFailure> {
+        let cell_id = self.plan.cell(slot.index, &task.id).map(|cell| cell.id);
+        let cell_id = cell_id.ok_or_else(|| ErrorReport::new(ErrorCode::Internal, "the task has no cell"))?;
         let max_tokens = warmup.then_some(self.plan.spec.suite.warmup_max_tokens);
         let started_at = (self.now)();
+        let from_ns = self.plan.sensors.mark();
         let (recorder, memory) = (&mut *self.recorder, slot.memory.clone());
         let measured = slot
-            .measure(&task.work, max_tokens, &self.cancel, |event| {
+            .measure(work, max_tokens, &self.cancel, |event| {
                 if let Event::Token { text, sequence, .. } = event {
                     let memory = *memory.lock().unwrap_or_else(PoisonError::into_inner);
                     recorder.moment(Moment::Token { text: &text, sequence, memory });
                 }
             })
             .await;
-        self.record_sessions(slot).await?;
-        // An answer that a stop cut short is no measurement.
-        let measured = if self.cancel.is_cancelled() { Err(CellFailure::Cancelled) } else { measured };
-        match measured {
-            Ok((measured, memory, machine)) => {
-                let session_id = match slot.session() {
-                    Ok(session) => session.id,
-                    Err(failure) => return self.fail(slot.index, task, failure).await,
-                };
-                let sample = Sample {
-                    id: SampleId((self.new_id)()),
-                    cell_id,
-                    session_id,
-                    repetition,
-                    warmup,
-                    started_at,
-                    measured,
-                    memory,
-                    machine,
-                };
-                self.record(&sample, task).await
-            }
-            Err(failure) => self.fail(slot.index, task, failure).await,
+        let to_ns = self.plan.sensors.mark();
+        if let Err(Halt::Failed(report)) = self.record_sessions(slot).await {
+            return Err(CellFailure::Recorder(report));
         }
+        // An answer that a stop cut short is no measurement.
+        if self.cancel.is_cancelled() {
+            return Err(CellFailure::Cancelled);
+        }
+        let (measured, memory, machine) = measured?;
+        let readings = self.plan.sensors.since(from_ns);
+        let mut conditions = Conditions::over(&readings, from_ns, to_ns);
+        conditions.decode_energy = measured.generation().and_then(|generation| {
+            let (first, last) = (generation.token_at_ns.first()?, generation.token_at_ns.last()?);
+            energy(&readings, from_ns + first, from_ns + last)
+        });
+        let sample = Sample {
+            id: SampleId((self.new_id)()),
+            cell_id,
+            session_id: slot.session()?.id,
+            repetition,
+            warmup,
+            started_at,
+            measured,
+            memory,
+            machine,
+            conditions: Some(conditions),
+        };
+        Ok(Repetition { sample, readings })
     }
 
-    async fn record(&mut self, sample: &Sample, task: &Task) -> Result<(), Halt> {
+    async fn record(&mut self, repetition: &Repetition, task: &Task) -> Result<(), Halt> {
+        let sample = &repetition.sample;
         // A resumed cell has its warm-up stored; the new worker's is measured and not kept twice.
         let again = sample.warmup && self.plan.measured.contains_key(&sample.cell_id);
         if !again {
-            self.recorder.sample(sample).await?;
+            self.recorder.sample(sample, &repetition.readings).await?;
         }
         let stored = self.plan.measured.entry(sample.cell_id).or_default();
         if sample.warmup {
@@ -305,6 +493,11 @@ impl<'a, R: Recorder> Runner<'a, R> {
 fn reported(failure: CellFailure) -> Result<ErrorReport, Halt> {
     match failure {
         CellFailure::Cancelled => Err(Halt::Cancelled),
+        CellFailure::Recorder(report) => Err(Halt::Failed(report)),
         CellFailure::Task(report) | CellFailure::Worker(report) => Ok(report),
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use pocketbench_device as device;
+use pocketbench_domain::conditions::Cooled;
 use pocketbench_domain::device::{MachineLoad, ProcessMemory};
 use pocketbench_domain::run::{Measured, RunEntry, RunId, Session, SessionId};
 use pocketbench_domain::suite::Work;
@@ -25,6 +26,8 @@ pub(crate) enum CellFailure {
     Task(ErrorReport),
     /// The worker is gone; the next task needs a new one.
     Worker(ErrorReport),
+    /// What was measured could not be kept, so nothing more can be measured.
+    Recorder(ErrorReport),
 }
 
 impl From<ErrorReport> for CellFailure {
@@ -55,6 +58,8 @@ pub(crate) struct Slot {
     new_id: fn() -> uuid::Uuid,
     worker: Option<Worker>,
     session: Option<Session>,
+    /// The wait for a cooler machine that the next session begins with.
+    pub(crate) cooled: Option<Cooled>,
     /// Workers in a row that died before the model was loaded.
     loading_deaths: u32,
     /// Sessions that the recorder has not seen yet.
@@ -80,6 +85,7 @@ impl Slot {
             new_id,
             worker: None,
             session: None,
+            cooled: None,
             loading_deaths: 0,
             unrecorded: Vec::new(),
             memory: LastMemory::default(),
@@ -140,6 +146,7 @@ impl Slot {
             engine,
             loaded,
             baseline,
+            cooled: self.cooled.take(),
         };
         self.unrecorded.push(session.clone());
         self.session = Some(session);
@@ -213,6 +220,7 @@ impl Slot {
             }
             Work::Synthetic(request) => worker.synthetic(*request, cancel).await.map(Measured::Synthetic),
             Work::Load { .. } => Err(WorkerError::Start("loading is measured by a fresh worker".into())),
+            Work::Sustained(_) => Err(WorkerError::Start("a sustained task is measured round by round".into())),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The suites that ship with Pocketbench, and suites from files.
 
-use pocketbench_domain::suite::{Suite, SuiteError};
+use pocketbench_domain::generate::{GenerateRequest, Limits, Message, Prompt, Role, Sampling};
+use pocketbench_domain::suite::{Category, Suite, SuiteError, Task, Work};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -44,6 +46,7 @@ static SHIPPED: LazyLock<Vec<Suite>> = LazyLock::new(|| {
         include_str!("../../../models/suites/quick.json"),
         include_str!("../../../models/suites/standard.json"),
         include_str!("../../../models/suites/full.json"),
+        include_str!("../../../models/suites/sustained.json"),
     ]
     .into_iter()
     .map(|text| serde_json::from_str(text).expect("a test reads every shipped suite"))
@@ -71,21 +74,83 @@ pub fn find(name: &str) -> Result<Suite, LoadSuiteError> {
     Ok(suite)
 }
 
+/// Minutes that a suite's sustained task lasts, where it has one.
+#[must_use]
+pub fn minutes(suite: &Suite) -> Option<u32> {
+    let mut tasks = suite.tasks.iter();
+    tasks.find_map(|task| if let Work::Sustained(s) = &task.work { Some(s.seconds / 60) } else { None })
+}
+
+/// Lets a suite's sustained tasks last as many minutes.
+pub fn set_minutes(suite: &mut Suite, minutes: u32) {
+    for task in &mut suite.tasks {
+        if let Work::Sustained(sustained) = &mut task.work {
+            sustained.seconds = minutes.saturating_mul(60);
+        }
+    }
+}
+
+/// Tokens that a text of one byte a token would have, and the template around it.
+const TEMPLATE_TOKENS: usize = 128;
+
+/// A suite of somebody's own prompts. Its id tells what is in it, so that only runs of the same work are put together.
+#[must_use]
+pub fn custom(prompts: &[String], max_tokens: u32, repetitions: u32, fixed_length: bool) -> Suite {
+    let content = serde_json::json!([prompts, max_tokens, fixed_length]).to_string();
+    let limits = Limits { max_tokens, stop: Vec::new(), ignore_eos: fixed_length };
+    let title = |prompt: &str| {
+        let line = prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+        let short: String = line.chars().take(60).collect();
+        if short.len() < line.len() { format!("{short}…") } else { short }
+    };
+    let task = |(n, prompt): (usize, &String)| Task {
+        id: format!("prompt-{}", n + 1),
+        category: Category::Custom,
+        title: title(prompt),
+        work: Work::Generate(GenerateRequest {
+            prompt: Prompt::Messages(vec![Message { role: Role::User, content: prompt.clone() }]),
+            sampling: Sampling::default(),
+            limits: limits.clone(),
+            reuse_prefix: false,
+        }),
+    };
+    let longest =
+        prompts.iter().map(String::len).max().unwrap_or(0).div_ceil(2) + TEMPLATE_TOKENS + max_tokens as usize;
+    Suite {
+        id: format!(
+            "custom-{:08x}",
+            u32::from_be_bytes(*Sha256::digest(content.as_bytes()).first_chunk().unwrap_or(&[0; 4]))
+        ),
+        version: 1,
+        title: "Custom".into(),
+        description: "Prompts of your own.".into(),
+        repetitions,
+        warmup_max_tokens: 8,
+        n_ctx: u32::try_from(longest.next_multiple_of(1024)).unwrap_or(u32::MAX),
+        tasks: prompts.iter().enumerate().map(task).collect(),
+        sweep: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pocketbench_domain::generate::{Limits, Message, Prompt, Role};
-    use pocketbench_domain::suite::{Category, Task, Work};
     use std::collections::HashSet;
 
     const ANSWERED: [Category; 5] =
         [Category::ShortQa, Category::Code, Category::Mathematics, Category::LongForm, Category::Batch];
+
+    /// The suites of many tasks, each a longer form of the one before.
+    fn latency() -> &'static [Suite] {
+        &shipped()[..3]
+    }
 
     /// Prompts and limits of a task that answers.
     fn asked(task: &Task) -> Option<(&[Prompt], &Limits)> {
         match &task.work {
             Work::Generate(request) => Some((std::slice::from_ref(&request.prompt), &request.limits)),
             Work::Batch(request) => Some((&request.prompts, &request.limits)),
+            Work::Sustained(s) => Some((std::slice::from_ref(&s.request.prompt), &s.request.limits)),
             Work::Load { .. } | Work::Synthetic(_) => None,
         }
     }
@@ -115,14 +180,14 @@ mod tests {
             assert_eq!(&find(&suite.id).unwrap(), suite);
         }
         let ids: Vec<&str> = shipped().iter().map(|suite| suite.id.as_str()).collect();
-        assert_eq!(ids, ["quick", "standard", "full"]);
+        assert_eq!(ids, ["quick", "standard", "full", "sustained"]);
         let repetitions: Vec<u32> = shipped().iter().map(|suite| suite.repetitions).collect();
-        assert_eq!(repetitions, [3, 5, 10]);
+        assert_eq!(repetitions, [3, 5, 10, 1]);
     }
 
     #[test]
     fn every_suite_loads_both_ways_and_has_the_five_categories_and_ten_prompts_at_once() {
-        for suite in shipped() {
+        for suite in latency() {
             for cold in [true, false] {
                 assert!(suite.tasks.iter().any(|task| task.work == Work::Load { cold }), "{}", suite.id);
             }
@@ -140,14 +205,14 @@ mod tests {
 
     #[test]
     fn answers_are_as_long_as_their_category_says() {
-        for (suite, task) in shipped().iter().flat_map(|suite| suite.tasks.iter().map(move |task| (suite, task))) {
+        for (suite, task) in latency().iter().flat_map(|suite| suite.tasks.iter().map(move |task| (suite, task))) {
             let range = match task.category {
                 Category::ShortQa => 50..=100,
                 Category::Code => 200..=400,
                 Category::Mathematics => 100..=300,
                 Category::LongForm => 1_000..=u32::MAX,
                 Category::Batch => 1..=u32::MAX,
-                Category::Load | Category::Synthetic => {
+                Category::Load | Category::Synthetic | Category::Sustained | Category::Custom => {
                     assert!(asked(task).is_none(), "{}: {} asks", suite.id, task.id);
                     continue;
                 }
@@ -178,7 +243,7 @@ mod tests {
 
     #[test]
     fn no_prompt_occurs_twice_but_as_a_variant_of_fixed_length() {
-        for suite in shipped() {
+        for suite in latency() {
             let mut seen = HashSet::new();
             let mut fixed = HashSet::new();
             for task in &suite.tasks {
@@ -209,12 +274,12 @@ mod tests {
 
     #[test]
     fn a_task_is_the_same_in_every_suite_that_has_it_and_longer_suites_have_all_of_the_shorter() {
-        for pair in shipped().windows(2) {
+        for pair in latency().windows(2) {
             for task in &pair[0].tasks {
                 assert!(pair[1].tasks.contains(task), "{} of {} is not in {}", task.id, pair[0].id, pair[1].id);
             }
         }
-        let tasks: Vec<&Task> = shipped().iter().flat_map(|suite| &suite.tasks).collect();
+        let tasks: Vec<&Task> = latency().iter().flat_map(|suite| &suite.tasks).collect();
         for task in &tasks {
             assert!(tasks.iter().all(|other| other.id != task.id || other == task), "{} is two tasks", task.id);
         }
@@ -287,5 +352,42 @@ mod tests {
         suite.repetitions = 0;
         std::fs::write(&file, serde_json::to_string(&suite).unwrap()).unwrap();
         assert!(matches!(find(file.to_str().unwrap()), Err(LoadSuiteError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_sustained_suite_lasts_as_many_minutes_as_it_is_told() {
+        let mut suite = find("sustained").unwrap();
+        assert_eq!(minutes(&suite), Some(10));
+        set_minutes(&mut suite, 30);
+        assert_eq!(minutes(&suite), Some(30));
+        suite.validate().unwrap();
+        set_minutes(&mut suite, 0);
+        assert!(suite.validate().is_err());
+        set_minutes(&mut suite, u32::MAX);
+        assert!(suite.validate().is_err());
+        assert_eq!(minutes(&find("quick").unwrap()), None);
+    }
+
+    #[test]
+    fn a_suite_of_own_prompts_is_named_by_its_content() {
+        let prompts = ["One line\nand another".to_owned(), "x".repeat(5_000)];
+        let suite = custom(&prompts, 64, 5, true);
+        suite.validate().unwrap();
+        assert_eq!(suite.tasks.len(), 2);
+        assert_eq!(suite.tasks[0].title, "One line");
+        assert!(suite.tasks[1].title.ends_with('…') && suite.tasks[1].title.chars().count() == 61);
+        assert!(suite.n_ctx as usize >= prompts.iter().map(prompt_bytes).max().unwrap() / 2 + 64);
+        let (_, limits) = asked(&suite.tasks[0]).unwrap();
+        assert!(limits.ignore_eos && limits.max_tokens == 64);
+        assert_eq!(suite.id, custom(&prompts, 64, 3, true).id, "repetitions do not change the work");
+        assert_ne!(suite.id, custom(&prompts, 65, 5, true).id);
+        assert_ne!(suite.id, custom(&prompts, 64, 5, false).id);
+        assert_ne!(suite.id, custom(&prompts[..1], 64, 5, true).id);
+        assert!(custom(&[], 64, 5, true).validate().is_err());
+        assert!(custom(&prompts, 0, 5, true).validate().is_err());
+    }
+
+    fn prompt_bytes(prompt: &String) -> usize {
+        prompt.len()
     }
 }

@@ -104,6 +104,7 @@ fn synthetic_suite(args: &Bench) -> Result<Suite> {
         // llama.cpp rounds a context up to the next 256.
         n_ctx: longest.max(1),
         tasks,
+        sweep: None,
     })
 }
 

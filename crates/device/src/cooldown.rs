@@ -1,6 +1,6 @@
 //! Waiting for a cooler machine: for its temperature, not for a timer.
 
-use pocketbench_domain::conditions::{CoolDownEnd, Cooled, Reading, SensorClass, ThermalStatus};
+use pocketbench_domain::conditions::{CoolDownEnd, Cooled, HEAT, Reading, SensorClass, ThermalStatus};
 use std::time::Duration;
 
 /// Readings in a row without a temperature after which the sensor is lost.
@@ -24,8 +24,7 @@ impl CoolDownPlan {
     /// battery's stands in, then the skin's; which one is settled here.
     #[must_use]
     pub fn back_to(start: &Reading, margin_k: f64, at_most: Duration) -> Self {
-        let classes = [SensorClass::Cpu, SensorClass::Battery, SensorClass::Skin];
-        let found = classes.into_iter().find_map(|class| Some((class, start.celsius(class)?)));
+        let found = HEAT.into_iter().find_map(|class| Some((class, start.celsius(class)?)));
         // Without any, the thermal status alone decides, and every temperature would do.
         let (class, start_c) = found.unwrap_or((SensorClass::Cpu, f64::INFINITY));
         Self { class, target_c: start_c + margin_k, at_most, poll: Duration::from_secs(1) }

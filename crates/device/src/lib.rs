@@ -6,6 +6,7 @@
 
 mod bandwidth;
 mod cooldown;
+mod cores;
 mod load;
 mod network;
 mod page_cache;

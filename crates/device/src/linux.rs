@@ -131,34 +131,6 @@ fn battery_in(folder: &Path) -> Option<Battery> {
     found.then_some(Battery { percent, charging })
 }
 
-pub(crate) fn temperature() -> Option<f64> {
-    temperature_in(Path::new("/sys/class/hwmon"), Path::new("/sys/class/thermal"))
-}
-
-/// The hottest sensor of the processor in °C: hardware monitors of processors, and thermal zones that are named after one.
-fn temperature_in(monitors: &Path, zones: &Path) -> Option<f64> {
-    let mut files = Vec::new();
-    for monitor in fs::read_dir(monitors).into_iter().flatten().flatten() {
-        let name = text(monitor.path().join("name")).unwrap_or_default();
-        if ["coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal"].contains(&name.as_str()) {
-            let sensors = fs::read_dir(monitor.path()).into_iter().flatten().flatten().map(|e| e.path());
-            files.extend(sensors.filter(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.starts_with("temp") && name.ends_with("_input")
-            }));
-        }
-    }
-    for zone in fs::read_dir(zones).into_iter().flatten().flatten() {
-        let kind = text(zone.path().join("type")).unwrap_or_default().to_ascii_lowercase();
-        if ["cpu", "soc", "x86_pkg_temp", "tcpu", "cluster", "big", "little"].iter().any(|part| kind.contains(part)) {
-            files.push(zone.path().join("temp"));
-        }
-    }
-    // Sensors that are switched off say 0 or nonsense.
-    let degrees = files.iter().filter_map(number::<i64>).map(|milli| milli as f64 / 1000.0);
-    degrees.filter(|celsius| (1.0..150.0).contains(celsius)).max_by(f64::total_cmp)
-}
-
 /// Counters of `/proc/stat`, in clock ticks over all processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CpuTimes {
@@ -264,31 +236,6 @@ mod tests {
         let silent = tempfile::tempdir().unwrap();
         files(silent.path(), &[("battery/type", "Battery"), ("battery/status", "Unknown")]);
         assert_eq!(battery_in(silent.path()), Some(Battery { percent: None, charging: None }));
-    }
-
-    #[test]
-    fn the_hottest_processor_sensor_counts() {
-        let root = tempfile::tempdir().unwrap();
-        let (monitors, zones) = (root.path().join("hwmon"), root.path().join("thermal"));
-        assert_eq!(temperature_in(&monitors, &zones), None);
-        files(
-            root.path(),
-            &[
-                ("hwmon/hwmon0/name", "nvme"),
-                ("hwmon/hwmon0/temp1_input", "95000"),
-                ("hwmon/hwmon1/name", "coretemp"),
-                ("hwmon/hwmon1/temp1_input", "61500"),
-                ("hwmon/hwmon1/temp2_input", "0"),
-                ("hwmon/hwmon1/temp1_max", "100000"),
-                ("thermal/thermal_zone0/type", "x86_pkg_temp"),
-                ("thermal/thermal_zone0/temp", "63000"),
-                ("thermal/thermal_zone1/type", "cpu-1-0-usr"),
-                ("thermal/thermal_zone1/temp", "-274000"),
-                ("thermal/thermal_zone2/type", "iwlwifi_1"),
-                ("thermal/thermal_zone2/temp", "80000"),
-            ],
-        );
-        assert_eq!(temperature_in(&monitors, &zones), Some(63.0));
     }
 
     #[test]

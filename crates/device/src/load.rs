@@ -26,7 +26,6 @@ impl LoadSampler {
             ram_available_bytes: platform::ram_available(),
             // Windows has none and would say 0.
             load_average: cfg!(unix).then(|| sysinfo::System::load_average().one),
-            temperature_c: platform::temperature(),
         }
     }
 }

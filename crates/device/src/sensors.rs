@@ -4,7 +4,7 @@ mod sysfs;
 
 use crate::platform;
 use crate::trace::Trace;
-use pocketbench_domain::conditions::{Reading, SensorClass, Temperature};
+use pocketbench_domain::conditions::{Reading, Temperature};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,7 +73,7 @@ impl Sensors {
                 let mut reading = clocks.read();
                 match files {
                     Some(files) => files.read(&mut reading),
-                    None => reading.temperatures = platform_temperatures(),
+                    None => reading.temperatures = other_temperatures(),
                 }
                 // Windows has none, and Android may hide it; then all three are 0.
                 let load = sysinfo::System::load_average();
@@ -98,8 +98,16 @@ fn traced_ns(trace: &Trace, place: usize) -> u64 {
     known.saturating_add(beyond.saturating_mul(1_000_000_000))
 }
 
+/// Here `/sys` tells.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn other_temperatures() -> Vec<Temperature> {
+    Vec::new()
+}
+
 /// What `sysinfo` finds of temperatures where there is no `/sys`.
-fn platform_temperatures() -> Vec<Temperature> {
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn other_temperatures() -> Vec<Temperature> {
+    use pocketbench_domain::conditions::SensorClass;
     platform::temperature().map(|celsius| Temperature { class: SensorClass::Cpu, celsius }).into_iter().collect()
 }
 
@@ -144,12 +152,16 @@ fn boot_ns() -> Option<u64> {
     None
 }
 
+/// A sensor that takes longer is not waited for.
+const MARK_PATIENCE: Duration = Duration::from_millis(100);
+
 /// Reads sensors beside a measurement, in a thread of its own, which ends when this is dropped.
 #[derive(Debug)]
 pub struct SensorSampler {
     readings: Arc<Mutex<Vec<Reading>>>,
     clocks: Option<Clocks>,
-    stop: mpsc::Sender<()>,
+    /// Asks for a reading now, answered with its time; hanging up ends the thread.
+    ask: mpsc::Sender<mpsc::Sender<u64>>,
     thread: JoinHandle<Sensors>,
 }
 
@@ -162,21 +174,28 @@ impl SensorSampler {
             Source::Trace { .. } => None,
         };
         let readings = Arc::new(Mutex::new(vec![sensors.read()]));
-        let (stop, stopped) = mpsc::channel();
+        let (ask, asked) = mpsc::channel::<mpsc::Sender<u64>>();
         let kept = Arc::clone(&readings);
         let thread = std::thread::spawn(move || {
             let mut due = Instant::now() + period;
-            // A sampler that is dropped hangs up, which also ends this.
-            while stopped.recv_timeout(due.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
-            {
+            loop {
+                let answer = match asked.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                    Ok(answer) => Some(answer),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return sensors,
+                };
                 let reading = sensors.read();
+                let at_ns = reading.at_ns;
                 lock(&kept).push(reading);
-                // After a sleep or a stall it does not catch up on what it missed.
-                due = (due + period).max(Instant::now());
+                match answer {
+                    // Whoever asked may have given up.
+                    Some(answer) => answer.send(at_ns).unwrap_or_default(),
+                    // After a sleep or a stall it does not catch up on what it missed.
+                    None => due = (due + period).max(Instant::now()),
+                }
             }
-            sensors
         });
-        Self { readings, clocks, stop, thread }
+        Self { readings, clocks, ask, thread }
     }
 
     /// Time on the readings' clock, in nanoseconds: mark the ends of a span with it. That of a trace stands at the last
@@ -184,6 +203,14 @@ impl SensorSampler {
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         self.clocks.map_or_else(|| self.latest().map_or(0, |reading| reading.at_ns), |clocks| clocks.now_ns())
+    }
+
+    /// Takes a reading now and gives its time: an end of a span for which energy is wanted must have one.
+    pub fn mark(&self) -> u64 {
+        let (answer, answered) = mpsc::channel();
+        let taken = self.ask.send(answer).is_ok();
+        let at_ns = taken.then(|| answered.recv_timeout(MARK_PATIENCE).ok()).flatten();
+        at_ns.unwrap_or_else(|| self.now_ns())
     }
 
     /// The last reading.
@@ -209,8 +236,7 @@ impl SensorSampler {
     /// If the thread did.
     #[must_use]
     pub fn stop(self) -> (Vec<Reading>, Sensors) {
-        // It fails if the thread has ended, which the join will tell.
-        let _ = self.stop.send(());
+        drop(self.ask);
         let mut sensors = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let last = sensors.read();
         let mut readings = std::mem::take(&mut *lock(&self.readings));

@@ -155,7 +155,6 @@ fn the_work_of_others_is_seen_and_the_workers_is_not() {
     assert!(its_share > 0.15 / cores && its_share < 1.3 / cores, "{others} − {without_worker} with {cores} processors");
     assert!(as_other.ram_available_bytes.is_some_and(|n| n > 0));
     assert_eq!(as_other.load_average.is_some(), cfg!(unix));
-    assert!(as_other.temperature_c.is_none_or(|t| (1.0..150.0).contains(&t)));
 
     // A worker that is gone by the end cannot be told from the others.
     let sampler = LoadSampler::start(spinner.0.id());

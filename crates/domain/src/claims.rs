@@ -501,9 +501,11 @@ pub fn check_limit(claim: &Claim, bandwidth: f64, reads: WeightReads) -> Option<
             (value / 1e3, claim.tokens.map(|t| TokenRange { least: all(t.least), most: t.most.map(all) }))
         }
         Metric::TtftMs | Metric::TtfoMs | Metric::FirstTokenMs | Metric::ItlMs => (value / 1e3, one),
-        Metric::DecodeTps | Metric::InTurnTps => (1.0 / value, one),
+        Metric::DecodeTps | Metric::InTurnTps | Metric::BurstTps | Metric::SteadyTps => (1.0 / value, one),
         Metric::BatchTps => (f64::from(claim.prompts?.max(1)) / value, one),
-        Metric::PrefillTps | Metric::SyntheticTps | Metric::LoadMs | Metric::PeakRssBytes => return None,
+        Metric::PrefillTps | Metric::SyntheticTps | Metric::LoadMs | Metric::MjPerToken | Metric::PeakRssBytes => {
+            return None;
+        }
     };
     let needed = |tokens: u32, bytes: u64| f64::from(tokens) * bytes as f64 / seconds;
     let needed_least = tokens.map(|t| needed(t.least, reads.bytes));

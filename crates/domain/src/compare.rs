@@ -1,5 +1,6 @@
 //! From stored samples to a table: one row a task and figure, with intervals and a winner where there is one.
 
+use crate::conditions::Conditions;
 use crate::error::ErrorReport;
 use crate::fit::Fit;
 use crate::metric::{Direction, Metric};
@@ -100,7 +101,25 @@ pub struct TaskResult {
     pub cells: Vec<CellOutcome>,
     /// The figures, headline first.
     pub rows: Vec<MetricRow>,
+    /// Of a sustained task, its course over time: one list a slot.
+    pub curves: Vec<Vec<CurvePoint>>,
 }
+
+/// A moment of a sustained task: the mean of one or more rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+pub struct CurvePoint {
+    /// Seconds since the task began.
+    pub at_s: f64,
+    /// Decode rate, tokens a second.
+    pub decode_tps: f64,
+    /// Hottest processor sensor, else battery or skin, in °C.
+    pub celsius: Option<f64>,
+    /// Clock of the fastest cores as a share of the most they can do.
+    pub frequency_share: Option<f64>,
+}
+
+/// Most points of a curve; more could not be told apart in a chart.
+const CURVE_POINTS: usize = 240;
 
 /// Memory of one entry. A part that was not measured is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -260,7 +279,10 @@ impl<'a> Stored<'a> {
             (Work::Load { cold }, Measured::Load(load)) => *cold == load.cold,
             _ => true,
         };
-        self.samples.get(&cell.id).into_iter().flatten().filter(meant).copied().collect()
+        let samples: Vec<&Sample> = self.samples.get(&cell.id).into_iter().flatten().filter(meant).copied().collect();
+        // Heat does not survive an interruption, so a sustained task begins anew, and its last worker's rounds count.
+        let last = samples.last().filter(|_| matches!(work, Work::Sustained(_))).map(|sample| sample.session_id);
+        samples.into_iter().filter(|sample| last.is_none_or(|last| sample.session_id == last)).collect()
     }
 
     fn side(&self, slot: u32, entry: &RunEntry, task: &'a Task) -> Side<'a> {
@@ -291,6 +313,10 @@ impl<'a> Stored<'a> {
                 .map(|metric| row(*metric, &sides, options, bootstrap))
                 .filter(|row| !row.metric.is_optional() || row.values.iter().any(|values| !values.is_empty()))
                 .collect(),
+            curves: match task.work {
+                Work::Sustained(_) => sides.iter().map(|side| curve(&side.samples)).collect(),
+                _ => Vec::new(),
+            },
             cells: sides.into_iter().map(|side| side.outcome).collect(),
         }
     }
@@ -304,7 +330,7 @@ impl<'a> Stored<'a> {
             .collect();
         EntryResult {
             slot,
-            label: entry.model.label(),
+            label: entry.label(),
             model: entry.model.clone(),
             settings: entry.settings.clone(),
             memory: self.memory(slot, entry, &sessions),
@@ -331,6 +357,31 @@ impl<'a> Stored<'a> {
             device_ram_bytes: device.ram_bytes,
         }
     }
+}
+
+fn curve(rounds: &[&Sample]) -> Vec<CurvePoint> {
+    let point = |sample: &&Sample| {
+        let Measured::Round(round) = &sample.measured else { return None };
+        let conditions = sample.conditions.as_ref();
+        Some(CurvePoint {
+            at_s: round.at_ns as f64 / 1e9,
+            decode_tps: Metric::DecodeTps.of(sample)?,
+            celsius: conditions.and_then(Conditions::celsius),
+            frequency_share: conditions.and_then(|c| Some(c.frequency_share?.mean)),
+        })
+    };
+    let points: Vec<CurvePoint> = rounds.iter().filter_map(point).collect();
+    let mean = |part: &[CurvePoint]| {
+        let of =
+            |value: fn(&CurvePoint) -> Option<f64>| stats::mean(&part.iter().filter_map(value).collect::<Vec<_>>());
+        Some(CurvePoint {
+            at_s: part.first()?.at_s,
+            decode_tps: of(|p| Some(p.decode_tps))?,
+            celsius: of(|p| p.celsius),
+            frequency_share: of(|p| p.frequency_share),
+        })
+    };
+    points.chunks(points.len().div_ceil(CURVE_POINTS).max(1)).filter_map(mean).collect()
 }
 
 fn row(metric: Metric, sides: &[Side], options: &CompareOptions, bootstrap: &mut Bootstrap) -> MetricRow {

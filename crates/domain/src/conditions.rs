@@ -45,6 +45,9 @@ pub enum SensorClass {
     Board,
 }
 
+/// Whose temperature tells how hot a machine is, the best first.
+pub const HEAT: [SensorClass; 3] = [SensorClass::Cpu, SensorClass::Battery, SensorClass::Skin];
+
 /// A temperature.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 pub struct Temperature {
@@ -190,6 +193,12 @@ impl Reading {
         self.temperatures.iter().find(|t| t.class == class).map(|t| t.celsius)
     }
 
+    /// Temperature in °C of what tells most of heat: the processor, else the battery, else the skin.
+    #[must_use]
+    pub fn hottest(&self) -> Option<f64> {
+        HEAT.into_iter().find_map(|class| self.celsius(class))
+    }
+
     /// Power drawn from the battery in watt: voltage × current, else what the system says. Absent unless discharging.
     #[must_use]
     pub fn battery_w(&self) -> Option<f64> {
@@ -287,6 +296,9 @@ pub struct Conditions {
     pub thermal_status: Option<ThermalStatus>,
     /// Energy drawn from the span's start to its end; see [`energy`].
     pub energy: Option<Energy>,
+    /// The same from the first token to the last one alone.
+    #[serde(default)]
+    pub decode_energy: Option<Energy>,
     /// Whether a charger fed the machine at any time.
     pub charging: Option<bool>,
     /// Lowest charge in percent.
@@ -327,6 +339,7 @@ impl Conditions {
             frequency_share: Spread::of(inside.iter().filter_map(Reading::frequency_share)),
             thermal_status: inside.iter().filter_map(|r| r.thermal_status).max(),
             energy: energy(readings, from_ns, to_ns),
+            decode_energy: None,
             charging,
             lowest_battery_percent: inside.iter().filter_map(|r| r.battery_percent).min_by(f64::total_cmp),
             load_average: Spread::of(inside.iter().filter_map(|r| r.load_average)),
@@ -336,6 +349,13 @@ impl Conditions {
             wall_jump_ms: wall_jump(around),
             stuck: stuck(inside),
         }
+    }
+
+    /// Mean temperature in °C of what tells most of heat: the processor, else the battery, else the skin.
+    #[must_use]
+    pub fn celsius(&self) -> Option<f64> {
+        let of = |class| self.temperatures.iter().find(|t| t.class == class);
+        HEAT.into_iter().find_map(of).map(|t| t.celsius.mean)
     }
 
     /// Whether the machine slept or the readings have a hole: what was measured meanwhile is no measurement.

@@ -12,6 +12,15 @@ pub struct Battery {
     pub charging: Option<bool>,
 }
 
+/// Cores of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+pub struct CoreCluster {
+    /// Physical cores.
+    pub cores: u32,
+    /// Highest clock of any of them in MHz, where it can be read.
+    pub max_mhz: Option<f64>,
+}
+
 /// The machine. What cannot be read is absent, never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct DeviceProfile {
@@ -31,6 +40,9 @@ pub struct DeviceProfile {
     pub physical_cores: Option<u32>,
     /// Logical cores that this process may use.
     pub logical_cores: u32,
+    /// Groups of equal cores, the fastest first, where they can be told: performance and efficiency cores.
+    #[serde(default)]
+    pub core_clusters: Vec<CoreCluster>,
     /// Instruction sets that matter to llama.cpp.
     pub cpu_features: Vec<String>,
     /// Whether it runs on a hypervisor, where that can be told.
@@ -73,6 +85,4 @@ pub struct MachineLoad {
     pub ram_available_bytes: Option<u64>,
     /// Load average over one minute.
     pub load_average: Option<f64>,
-    /// Hottest processor sensor in °C.
-    pub temperature_c: Option<f64>,
 }

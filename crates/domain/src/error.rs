@@ -31,6 +31,8 @@ pub enum ErrorCode {
     OutOfMemory,
     /// The worker process ended by itself or was killed.
     WorkerCrashed,
+    /// The machine slept or stood still while something was measured.
+    MeasurementInterrupted,
     /// The worker process could not be started.
     WorkerStartFailed,
     /// The worker answered something that is not the protocol.

@@ -21,6 +21,7 @@ pub mod run;
 pub mod settings;
 pub mod stats;
 pub mod suite;
+pub mod sweep;
 pub mod validity;
 pub mod verdict;
 

@@ -1,5 +1,7 @@
 //! Figures, each computed from one stored sample.
 
+use crate::conditions::mj_per_token;
+use crate::generate::Generation;
 use crate::run::{Measured, Sample};
 use crate::stats;
 use crate::suite::Work;
@@ -36,6 +38,12 @@ pub enum Metric {
     FirstTokenMs,
     /// Tokens of a synthetic test ÷ its time.
     SyntheticTps,
+    /// Decode rate of the rounds within the first minute of a sustained task.
+    BurstTps,
+    /// Decode rate of the rounds within the last third of a sustained task.
+    SteadyTps,
+    /// Energy drawn from the first token to the last ÷ tokens between them, in millijoules.
+    MjPerToken,
     /// High-water mark of the worker's resident memory.
     PeakRssBytes,
 }
@@ -51,7 +59,7 @@ pub enum Direction {
 
 impl Metric {
     /// Every figure.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::TtftMs,
         Self::TtfoMs,
         Self::DecodeTps,
@@ -65,6 +73,9 @@ impl Metric {
         Self::LoadMs,
         Self::FirstTokenMs,
         Self::SyntheticTps,
+        Self::BurstTps,
+        Self::SteadyTps,
+        Self::MjPerToken,
         Self::PeakRssBytes,
     ];
 
@@ -72,9 +83,13 @@ impl Metric {
     #[must_use]
     pub fn direction(self) -> Direction {
         match self {
-            Self::DecodeTps | Self::PrefillTps | Self::BatchTps | Self::InTurnTps | Self::SyntheticTps => {
-                Direction::HigherIsBetter
-            }
+            Self::DecodeTps
+            | Self::PrefillTps
+            | Self::BatchTps
+            | Self::InTurnTps
+            | Self::SyntheticTps
+            | Self::BurstTps
+            | Self::SteadyTps => Direction::HigherIsBetter,
             Self::TtftMs
             | Self::TtfoMs
             | Self::ItlMs
@@ -83,6 +98,7 @@ impl Metric {
             | Self::InTurnMs
             | Self::LoadMs
             | Self::FirstTokenMs
+            | Self::MjPerToken
             | Self::PeakRssBytes => Direction::LowerIsBetter,
         }
     }
@@ -91,7 +107,14 @@ impl Metric {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::DecodeTps | Self::PrefillTps | Self::BatchTps | Self::InTurnTps | Self::SyntheticTps => "tok/s",
+            Self::DecodeTps
+            | Self::PrefillTps
+            | Self::BatchTps
+            | Self::InTurnTps
+            | Self::SyntheticTps
+            | Self::BurstTps
+            | Self::SteadyTps => "tok/s",
+            Self::MjPerToken => "mJ",
             Self::TtftMs
             | Self::TtfoMs
             | Self::ItlMs
@@ -121,6 +144,9 @@ impl Metric {
             Self::LoadMs => "Load",
             Self::FirstTokenMs => "Start to first token",
             Self::SyntheticTps => "Synthetic",
+            Self::BurstTps => "Decode, first minute",
+            Self::SteadyTps => "Decode, last third",
+            Self::MjPerToken => "Energy a token",
             Self::PeakRssBytes => "Peak memory",
         }
     }
@@ -137,18 +163,22 @@ impl Metric {
                 Self::PrefillTps,
                 Self::ItlMs,
                 Self::E2eMs,
+                Self::MjPerToken,
                 Self::PeakRssBytes,
             ],
             Work::Batch(_) => &[Self::BatchTps, Self::BatchMs, Self::InTurnTps, Self::InTurnMs, Self::PeakRssBytes],
             Work::Synthetic(_) => &[Self::SyntheticTps, Self::PeakRssBytes],
+            Work::Sustained(_) => {
+                &[Self::SteadyTps, Self::BurstTps, Self::DecodeTps, Self::MjPerToken, Self::PeakRssBytes]
+            }
         }
     }
 
     /// Whether samples of its work may lack the figure by nature: not every model thinks first, and not every batch is
-    /// repeated in turn. Where no side has it there is nothing to say about it.
+    /// repeated in turn, and few machines tell what they draw. Where no side has it there is nothing to say about it.
     #[must_use]
     pub fn is_optional(self) -> bool {
-        matches!(self, Self::TtfoMs | Self::InTurnTps | Self::InTurnMs)
+        matches!(self, Self::TtfoMs | Self::InTurnTps | Self::InTurnMs | Self::MjPerToken)
     }
 
     /// Whether the figure grows with the length of the answer, so that it compares only between answers of one length.
@@ -167,9 +197,12 @@ impl Metric {
             (Self::TtfoMs, Measured::Generation(g)) if g.reasoning_tokens > 0 => {
                 ms(*g.token_at_ns.get(g.reasoning_tokens as usize)?)
             }
-            (Self::DecodeTps, Measured::Generation(g)) => {
-                let (first, last) = (g.token_at_ns.first()?, g.token_at_ns.last()?);
-                per_second(g.token_at_ns.len() as u64 - 1, last.checked_sub(*first)?)
+            (Self::DecodeTps, measured) => decode_tps(measured.generation()?)?,
+            (Self::BurstTps, Measured::Round(round)) if round.is_burst() => decode_tps(&round.generation)?,
+            (Self::SteadyTps, Measured::Round(round)) if round.is_steady() => decode_tps(&round.generation)?,
+            (Self::MjPerToken, measured) => {
+                let between = u32::try_from(measured.generation()?.token_at_ns.len()).ok()?.checked_sub(1)?;
+                mj_per_token(sample.conditions.as_ref()?.decode_energy?, between)?
             }
             (Self::PrefillTps, Measured::Generation(g)) => {
                 per_second(u64::from(g.prompt_tokens.checked_sub(g.reused_tokens)?), g.prefill_ns)
@@ -204,6 +237,12 @@ impl std::fmt::Display for Metric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.label())
     }
+}
+
+/// Infinite or NaN for no time; the caller filters.
+fn decode_tps(generation: &Generation) -> Option<f64> {
+    let (first, last) = (generation.token_at_ns.first()?, generation.token_at_ns.last()?);
+    Some(per_second(generation.token_at_ns.len() as u64 - 1, last.checked_sub(*first)?))
 }
 
 fn ms(ns: u64) -> f64 {

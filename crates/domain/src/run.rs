@@ -1,5 +1,6 @@
 //! Runs: what was asked for, what was measured, and where.
 
+use crate::conditions::{Conditions, Cooled};
 use crate::device::{DeviceProfile, MachineLoad, ProcessMemory};
 use crate::error::ErrorReport;
 use crate::generate::{BatchGeneration, EngineInfo, Generation, Loaded, Synthetic};
@@ -48,12 +49,35 @@ pub struct RunEntry {
     pub model: ModelRef,
     /// How it is loaded.
     pub settings: EngineSettings,
+    /// What tells it from the other entries of a sweep, such as `4 threads`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Memory that is left free before it is loaded, the rest being taken by a balloon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave_free_bytes: Option<u64>,
+}
+
+impl RunEntry {
+    /// A model as it is, to be loaded with these settings.
+    #[must_use]
+    pub fn new(model: ModelRef, settings: EngineSettings) -> Self {
+        Self { model, settings, variant: None, leave_free_bytes: None }
+    }
+
+    /// Name for people: the model's, and what tells it from the same model under other settings.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{} · {variant}", self.model.label()),
+            None => self.model.label(),
+        }
+    }
 }
 
 /// What a run measures: every entry on every task of the suite. An entry's place in the list is its *slot*.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunSpec {
-    /// The contenders; one for a plain benchmark, two for a comparison.
+    /// The contenders; one for a plain benchmark, two for a comparison, one a value for a sweep.
     pub entries: Vec<RunEntry>,
     /// The suite, frozen into the run.
     pub suite: Suite,
@@ -113,6 +137,9 @@ pub struct Session {
     pub loaded: Loaded,
     /// Memory before any model was loaded: the inference stack.
     pub baseline: ProcessMemory,
+    /// The wait for a cooler machine before it was started, where there was one.
+    #[serde(default)]
+    pub cooled: Option<Cooled>,
 }
 
 /// Loading and cold start.
@@ -126,6 +153,34 @@ pub struct LoadMeasured {
     pub first_token_ns: u64,
 }
 
+/// One round of a sustained task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Round {
+    /// When it began, in nanoseconds since the first round's beginning.
+    pub at_ns: u64,
+    /// How long the task was to last, in nanoseconds.
+    pub of_ns: u64,
+    /// The answer.
+    pub generation: Generation,
+}
+
+impl Round {
+    /// Within the first minute: before heat is felt.
+    #[must_use]
+    pub fn is_burst(&self) -> bool {
+        self.at_ns < BURST_NS
+    }
+
+    /// Within the last third of the time: what is left when heat has settled.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        self.at_ns >= self.of_ns / 3 * 2
+    }
+}
+
+/// How long a device is taken to be fresh, in nanoseconds.
+const BURST_NS: u64 = 60_000_000_000;
+
 /// What one repetition measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -138,6 +193,28 @@ pub enum Measured {
     Batch(BatchGeneration),
     /// Random tokens.
     Synthetic(Synthetic),
+    /// One of many answers in a row.
+    Round(Round),
+}
+
+impl Measured {
+    /// The answer, where there is exactly one.
+    #[must_use]
+    pub fn generation(&self) -> Option<&Generation> {
+        match self {
+            Self::Generation(generation) | Self::Round(Round { generation, .. }) => Some(generation),
+            Self::Load(_) | Self::Batch(_) | Self::Synthetic(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn generation_mut(&mut self) -> Option<&mut Generation> {
+        match self {
+            Self::Generation(generation) | Self::Round(Round { generation, .. }) => Some(generation),
+            Self::Load(_) | Self::Batch(_) | Self::Synthetic(_) => None,
+        }
+    }
 }
 
 /// One repetition of one cell. Immutable once written.
@@ -161,6 +238,9 @@ pub struct Sample {
     pub memory: ProcessMemory,
     /// What the machine did meanwhile.
     pub machine: MachineLoad,
+    /// Heat, energy and clocks meanwhile, where there are sensors.
+    #[serde(default)]
+    pub conditions: Option<Conditions>,
 }
 
 /// A run as it is stored.

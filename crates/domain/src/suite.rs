@@ -1,6 +1,7 @@
 //! Suites: named, versioned lists of tasks that fix the work, so that two models do the same.
 
 use crate::generate::{BatchRequest, GenerateRequest, SyntheticRequest};
+use crate::sweep::Sweep;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -22,6 +23,10 @@ pub enum Category {
     Batch,
     /// Random tokens, as llama-bench does.
     Synthetic,
+    /// The same answer again and again for minutes.
+    Sustained,
+    /// Somebody's own prompt.
+    Custom,
 }
 
 /// The work of one task.
@@ -39,7 +44,21 @@ pub enum Work {
     Batch(BatchRequest),
     /// Random tokens.
     Synthetic(SyntheticRequest),
+    /// The same answer again and again, each one a sample, until the time is over.
+    Sustained(SustainedRequest),
 }
+
+/// What a machine can keep up: rounds of one answer, without a pause between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct SustainedRequest {
+    /// What each round generates; of a fixed length, so that rounds compare.
+    pub request: GenerateRequest,
+    /// How long, in seconds. The round that is under way then is finished.
+    pub seconds: u32,
+}
+
+/// Longest sustained task in seconds.
+pub const SUSTAINED_MAX_S: u32 = 3_600;
 
 /// One task of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -73,6 +92,9 @@ pub struct Suite {
     pub n_ctx: u32,
     /// The tasks, in order.
     pub tasks: Vec<Task>,
+    /// Measures one model under each of these settings instead of models against each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
 }
 
 /// Why a suite is refused.
@@ -112,10 +134,20 @@ impl Suite {
                 Work::Batch(b) if b.prompts.is_empty() || b.prompts.len() > 64 => 0,
                 Work::Batch(b) => b.limits.max_tokens,
                 Work::Synthetic(s) => s.n_prompt.saturating_add(s.n_gen),
+                Work::Sustained(s) if s.seconds == 0 || s.seconds > SUSTAINED_MAX_S => {
+                    return fail(format!("task `{}` must last 1 to {SUSTAINED_MAX_S} seconds", task.id));
+                }
+                Work::Sustained(s) if !s.request.limits.ignore_eos => {
+                    return fail(format!("task `{}` must have answers of a fixed length: `ignore_eos`", task.id));
+                }
+                Work::Sustained(s) => s.request.limits.max_tokens,
             };
             if tokens == 0 {
                 return fail(format!("task `{}` does no work", task.id));
             }
+        }
+        if let Some(problem) = self.sweep.as_ref().and_then(Sweep::problem) {
+            return fail(problem);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Flags that say how far a cell's figures can be trusted.
 
+use crate::conditions::{Conditions, ThermalStatus};
 use crate::generate::StopReason;
 use crate::metric::Metric;
 use crate::run::{Measured, RunEntry, Sample, Session};
@@ -22,7 +23,8 @@ pub enum Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum FlagKind {
-    /// The decode rate fell over the repetitions by more than 5 % with a monotone trend.
+    /// The system said that it throttles, or the decode rate fell over the repetitions by more than 5 % with a monotone
+    /// trend.
     Throttled,
     /// The coefficient of variation is above 10 %.
     Noisy,
@@ -36,6 +38,12 @@ pub enum FlagKind {
     EarlyStop,
     /// Fewer than five repetitions: the interval is rough.
     FewSamples,
+    /// A charger fed the machine: it heats the battery, and energy cannot be told.
+    Charging,
+    /// The battery was nearly empty, when many machines slow down.
+    LowBattery,
+    /// A sensor showed one and the same value all the time.
+    StuckSensor,
 }
 
 /// A flag on a cell.
@@ -57,6 +65,8 @@ pub const THROTTLED_MIN_N: usize = 4;
 pub const NOISY_CV: f64 = 0.10;
 /// Share of the CPU used by others above which a cell is [`FlagKind::BusyMachine`].
 pub const BUSY_CPU: f64 = 0.10;
+/// Charge in percent below which a cell has [`FlagKind::LowBattery`].
+pub const LOW_BATTERY_PERCENT: f64 = 20.0;
 /// Repetitions below which a cell has [`FlagKind::FewSamples`].
 pub const ENOUGH_SAMPLES: usize = 5;
 /// 95 % point of the standard normal distribution: a one-sided test at 5 %.
@@ -68,7 +78,13 @@ impl FlagKind {
     pub fn severity(self) -> Severity {
         match self {
             Self::Throttled | Self::Swapped | Self::BackendFallback => Severity::Red,
-            Self::Noisy | Self::BusyMachine | Self::EarlyStop | Self::FewSamples => Severity::Amber,
+            Self::Noisy
+            | Self::BusyMachine
+            | Self::EarlyStop
+            | Self::FewSamples
+            | Self::Charging
+            | Self::LowBattery
+            | Self::StuckSensor => Severity::Amber,
         }
     }
 }
@@ -98,6 +114,9 @@ pub fn flags(work: &Work, samples: &[&Sample], entry: &RunEntry, sessions: &[&Se
         (FlagKind::BackendFallback, backend_fallback(entry, sessions)),
         (FlagKind::EarlyStop, early_stop(work, &samples)),
         (FlagKind::FewSamples, (samples.len() < ENOUGH_SAMPLES).then_some(samples.len() as f64)),
+        (FlagKind::Charging, charging(&samples)),
+        (FlagKind::LowBattery, low_battery(&samples)),
+        (FlagKind::StuckSensor, stuck_sensors(&samples)),
     ];
     let flag = |(kind, value): (FlagKind, Option<f64>)| Some(Flag { kind, severity: kind.severity(), value: value? });
     found.into_iter().filter_map(flag).collect()
@@ -107,9 +126,18 @@ fn series(metric: Metric, samples: &[&Sample]) -> Vec<f64> {
     samples.iter().filter_map(|sample| metric.of(sample)).collect()
 }
 
-/// Share by which the decode rate fell, where it fell by enough and steadily.
+fn conditions<'a>(samples: &[&'a Sample]) -> impl Iterator<Item = &'a Conditions> {
+    samples.iter().filter_map(|sample| sample.conditions.as_ref())
+}
+
+/// Share of the repetitions while which the system said that it throttles; else the share by which the decode rate fell,
+/// where it fell by enough and steadily. That a sustained task slows down is its result.
 fn throttled(work: &Work, samples: &[&Sample]) -> Option<f64> {
+    let said = |conditions: &&Conditions| conditions.thermal_status.is_some_and(|s| s >= ThermalStatus::Moderate);
+    let hot = conditions(samples).filter(said).count();
     let rate = match work {
+        Work::Sustained(_) => return None,
+        _ if hot > 0 => return Some(hot as f64 / samples.len() as f64),
         Work::Load { .. } => return None,
         Work::Generate(_) => Metric::DecodeTps,
         Work::Batch(_) => Metric::BatchTps,
@@ -144,6 +172,24 @@ fn busy(samples: &[&Sample]) -> Option<f64> {
     stats::mean(&shares).filter(|share| *share > BUSY_CPU)
 }
 
+/// Repetitions during which a charger fed the machine.
+fn charging(samples: &[&Sample]) -> Option<f64> {
+    let charging = conditions(samples).filter(|c| c.charging == Some(true)).count();
+    (charging > 0).then_some(charging as f64)
+}
+
+/// Lowest charge in percent.
+fn low_battery(samples: &[&Sample]) -> Option<f64> {
+    let lowest = conditions(samples).filter_map(|c| c.lowest_battery_percent).min_by(f64::total_cmp)?;
+    (lowest < LOW_BATTERY_PERCENT).then_some(lowest)
+}
+
+/// Most sensors that never moved in a repetition.
+fn stuck_sensors(samples: &[&Sample]) -> Option<f64> {
+    let most = conditions(samples).map(|c| c.stuck.len()).max()?;
+    (most > 0).then_some(most as f64)
+}
+
 /// Most bytes swapped out.
 fn swapped(samples: &[&Sample]) -> Option<f64> {
     let most = samples.iter().filter_map(|sample| sample.memory.swap_bytes).max()?;
@@ -167,7 +213,7 @@ fn early_stop(work: &Work, samples: &[&Sample]) -> Option<f64> {
     let limit = match work {
         Work::Generate(request) => request.limits.max_tokens,
         Work::Batch(request) => request.limits.max_tokens,
-        Work::Load { .. } | Work::Synthetic(_) => return None,
+        Work::Load { .. } | Work::Synthetic(_) | Work::Sustained(_) => return None,
     };
     let early = |(tokens, stop): &(u32, StopReason)| stopped_early(*stop) && *tokens < limit;
     samples
@@ -188,6 +234,7 @@ pub(crate) fn answers(sample: &Sample) -> Vec<(u32, StopReason)> {
     match &sample.measured {
         Measured::Generation(g) => vec![(g.generated_tokens, g.stop)],
         Measured::Batch(b) => b.sequences.iter().map(|s| (s.generated_tokens, s.stop)).collect(),
+        Measured::Round(round) => vec![(round.generation.generated_tokens, round.generation.stop)],
         Measured::Load(_) | Measured::Synthetic(_) => Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::compare::{self, CellOutcome, CompareOptions, MetricRow, RowVerdict, TaskResult};
 use crate::format;
 use crate::metric::Metric;
-use crate::run::{CellId, CellState, RunSpec};
+use crate::run::{CellId, CellState, RunEntry, RunSpec};
 use crate::stats::{Bootstrap, Estimate, Interval};
 use crate::suite::{Category, Task, Work};
 use crate::validity::{self, FlagKind};
@@ -155,6 +155,7 @@ impl Quality {
         match (self, work) {
             (Self::WritingSpeed, Work::Generate(_)) => Some(Metric::DecodeTps),
             (Self::WritingSpeed, Work::Batch(_)) => Some(Metric::BatchTps),
+            (Self::WritingSpeed, Work::Sustained(_)) => Some(Metric::SteadyTps),
             (Self::WritingSpeed, Work::Synthetic(request)) => (request.n_gen > 0).then_some(Metric::SyntheticTps),
             (Self::TimeToFirstToken, Work::Generate(_)) => Some(Metric::TtftMs),
             (_, Work::Load { .. }) | (Self::TimeToFirstToken, _) => None,
@@ -382,7 +383,7 @@ fn sentence(
 
 /// The models' labels, told apart where they are the same model with other settings.
 fn names(spec: &RunSpec) -> Vec<String> {
-    let labels: Vec<String> = spec.entries.iter().map(|entry| entry.model.label()).collect();
+    let labels: Vec<String> = spec.entries.iter().map(RunEntry::label).collect();
     let name = |(place, label): (usize, &String)| {
         let alone = labels.iter().filter(|other| *other == label).count() == 1;
         if alone { label.clone() } else { format!("{label} (entry {})", place + 1) }

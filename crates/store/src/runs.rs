@@ -4,7 +4,7 @@ use crate::codec::{get_id, get_json, get_name, get_time, json, time};
 use crate::{Store, StoreError, cells, devices, models};
 use chrono::{DateTime, Utc};
 use pocketbench_domain::job::{JobId, JobState};
-use pocketbench_domain::run::{Cell, RunId, RunRecord};
+use pocketbench_domain::run::{Cell, RunEntry, RunId, RunRecord};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -57,7 +57,7 @@ impl Store {
         for entry in &run.spec.entries {
             models::upsert(&mut transaction, &entry.model).await?;
         }
-        let labels: Vec<String> = run.spec.entries.iter().map(|entry| entry.model.label()).collect();
+        let labels: Vec<String> = run.spec.entries.iter().map(RunEntry::label).collect();
         sqlx::query(
             "INSERT INTO runs (id, job_id, device_fingerprint, suite_id, suite_version, started_at_ns, finished_at_ns,
                  suite_title, model_labels, app_version, app_commit, device, spec)

@@ -1,8 +1,9 @@
 //! Samples: written once, never changed.
 
-use crate::codec::{count, get_id, get_json, get_time, json, time, times, times_blob};
+use crate::codec::{count, get_id, get_json, get_json_opt, get_time, json, time, times, times_blob};
 use crate::{Store, StoreError};
 use futures::TryStreamExt;
+use pocketbench_domain::conditions::Reading;
 use pocketbench_domain::run::{CellId, Measured, RunId, Sample, SampleId, SessionId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -30,9 +31,13 @@ pub struct TaskTime {
 
 pub(crate) const BY_RUN: &str =
     "SELECT s.id, s.cell_id, s.session_id, s.warmup, s.repetition, s.started_at_ns, s.memory,
-         s.machine, s.measured, s.token_at_ns
+         s.machine, s.conditions, s.measured, s.token_at_ns
      FROM cells AS c JOIN samples AS s ON s.cell_id = c.id
      WHERE c.run_id = ? ORDER BY c.position, s.warmup DESC, s.repetition";
+
+pub(crate) const READINGS: &str = "SELECT r.sample_id, r.readings
+     FROM cells AS c JOIN samples AS s ON s.cell_id = c.id JOIN readings AS r ON r.sample_id = s.id
+     WHERE c.run_id = ?";
 
 pub(crate) const COUNTS: &str = "SELECT c.id, sum(s.warmup) AS warmup, sum(NOT s.warmup) AS counted
      FROM cells AS c JOIN samples AS s ON s.cell_id = c.id
@@ -56,6 +61,7 @@ fn elapsed_ns(measured: &Measured) -> u64 {
         Measured::Generation(generation) => generation.end_at_ns,
         Measured::Batch(batch) => batch.wall_ns.saturating_add(batch.in_turn.map_or(0, |in_turn| in_turn.wall_ns)),
         Measured::Synthetic(synthetic) => synthetic.elapsed_ns,
+        Measured::Round(round) => round.generation.end_at_ns,
     }
 }
 
@@ -65,24 +71,21 @@ fn kind(measured: &Measured) -> &'static str {
         Measured::Generation(_) => "generation",
         Measured::Batch(_) => "batch",
         Measured::Synthetic(_) => "synthetic",
+        Measured::Round(_) => "round",
     }
 }
 
 /// The measured document without its token times, and those apart. A thousand tokens are 8 kB so, and not 12 kB of text
 /// that must be parsed.
 fn split(measured: &Measured) -> Result<(String, Option<Vec<u8>>), StoreError> {
-    if let Measured::Generation(generation) = measured {
-        let mut rest = generation.clone();
-        let at = std::mem::take(&mut rest.token_at_ns);
-        Ok((json(&Measured::Generation(rest))?, Some(times_blob(&at))))
-    } else {
-        Ok((json(measured)?, None))
-    }
+    let mut rest = measured.clone();
+    let at = rest.generation_mut().map(|generation| std::mem::take(&mut generation.token_at_ns));
+    Ok((json(&rest)?, at.as_deref().map(times_blob)))
 }
 
 fn read(row: &SqliteRow) -> Result<Sample, StoreError> {
-    let mut measured = get_json(row, "measured")?;
-    if let Measured::Generation(generation) = &mut measured {
+    let mut measured: Measured = get_json(row, "measured")?;
+    if let Some(generation) = measured.generation_mut() {
         generation.token_at_ns = times(row.try_get("token_at_ns")?);
     }
     Ok(Sample {
@@ -95,19 +98,21 @@ fn read(row: &SqliteRow) -> Result<Sample, StoreError> {
         measured,
         memory: get_json(row, "memory")?,
         machine: get_json(row, "machine")?,
+        conditions: get_json_opt(row, "conditions")?,
     })
 }
 
 impl Store {
-    /// Stores a sample. It is on disk when this returns.
+    /// Stores a sample with the sensors' readings beside it. Both are on disk when this returns.
     ///
     /// A second sample of the same cell, repetition and warm-up is a [`StoreError::Conflict`]: the first one stands.
-    pub async fn insert_sample(&self, sample: &Sample) -> Result<(), StoreError> {
+    pub async fn insert_sample(&self, sample: &Sample, readings: &[Reading]) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let (measured, token_at_ns) = split(&sample.measured)?;
         sqlx::query(
             "INSERT INTO samples (id, cell_id, session_id, warmup, repetition, elapsed_ns, started_at_ns, kind, memory,
-                 machine, measured, token_at_ns)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 machine, conditions, measured, token_at_ns)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(sample.id.0)
         .bind(sample.cell_id.0)
@@ -119,10 +124,19 @@ impl Store {
         .bind(kind(&sample.measured))
         .bind(json(&sample.memory)?)
         .bind(json(&sample.machine)?)
+        .bind(sample.conditions.as_ref().map(json).transpose()?)
         .bind(measured)
         .bind(token_at_ns)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
+        if !readings.is_empty() {
+            sqlx::query("INSERT INTO readings (sample_id, readings) VALUES (?, ?)")
+                .bind(sample.id.0)
+                .bind(json(&readings)?)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -134,6 +148,12 @@ impl Store {
             samples.push(read(&row)?);
         }
         Ok(samples)
+    }
+
+    /// What the sensors said beside each sample of a run, for those that have any.
+    pub async fn readings(&self, run: RunId) -> Result<HashMap<SampleId, Vec<Reading>>, StoreError> {
+        let rows = sqlx::query(READINGS).bind(run.0).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok((SampleId(get_id(row, "sample_id")?), get_json(row, "readings")?))).collect()
     }
 
     /// How many repetitions of each cell of a run are stored. Cells without any are absent.

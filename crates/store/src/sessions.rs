@@ -1,19 +1,19 @@
 //! Lives of workers.
 
-use crate::codec::{get_id, get_json, get_time, json, time};
+use crate::codec::{get_id, get_json, get_json_opt, get_time, json, time};
 use crate::{Store, StoreError};
 use pocketbench_domain::run::{RunId, Session, SessionId};
 use sqlx::Row;
 
-pub(crate) const BY_RUN: &str = "SELECT id, slot, started_at_ns, engine, loaded, baseline FROM sessions
+pub(crate) const BY_RUN: &str = "SELECT id, slot, started_at_ns, engine, loaded, baseline, cooled FROM sessions
      WHERE run_id = ? ORDER BY started_at_ns, id";
 
 impl Store {
     /// Stores a session. It must be stored before its first sample.
     pub async fn insert_session(&self, session: &Session) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO sessions (id, run_id, slot, started_at_ns, engine, loaded, baseline)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sessions (id, run_id, slot, started_at_ns, engine, loaded, baseline, cooled)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(session.id.0)
         .bind(session.run_id.0)
@@ -22,6 +22,7 @@ impl Store {
         .bind(json(&session.engine)?)
         .bind(json(&session.loaded)?)
         .bind(json(&session.baseline)?)
+        .bind(session.cooled.as_ref().map(json).transpose()?)
         .execute(&self.writer)
         .await?;
         Ok(())
@@ -40,6 +41,7 @@ impl Store {
                     engine: get_json(row, "engine")?,
                     loaded: get_json(row, "loaded")?,
                     baseline: get_json(row, "baseline")?,
+                    cooled: get_json_opt(row, "cooled")?,
                 })
             })
             .collect()

@@ -42,7 +42,7 @@ async fn a_full_disk_keeps_what_is_stored_and_goes_on_when_there_is_space() {
     for repetition in 2..100 {
         let sample =
             sample(0x5000 + u128::from(repetition), &cells[2], SessionId(id(0x1040)), repetition, large.clone());
-        match store.insert_sample(&sample).await {
+        match store.insert_sample(&sample, &[]).await {
             Ok(()) => expected.insert(4 + (repetition as usize - 2), sample),
             Err(error) => {
                 assert!(matches!(error, StoreError::DiskFull), "{error:?}");
@@ -56,7 +56,7 @@ async fn a_full_disk_keeps_what_is_stored_and_goes_on_when_there_is_space() {
     assert_eq!(store.samples(run.id).await.unwrap(), expected, "all that was acknowledged and no half of the other");
 
     limit(1 << 30).await;
-    store.insert_sample(&refused).await.unwrap();
+    store.insert_sample(&refused, &[]).await.unwrap();
     store.close().await;
     let store = Store::open(folder.path(), Access::Own).await.unwrap();
     assert_eq!(store.samples(run.id).await.unwrap().len(), expected.len() + 1);

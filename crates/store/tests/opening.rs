@@ -216,7 +216,7 @@ async fn measure_forever(folder: &Path) {
     let mut n = store.sample_counts(run.id).await.unwrap().get(&cells[2].id).map_or(0, |c| c.counted);
     loop {
         let sample = sample(0x10_0000 + u128::from(n), &cells[2], SessionId(id(0x50)), n, generation(9));
-        store.insert_sample(&sample).await.unwrap();
+        store.insert_sample(&sample, &[]).await.unwrap();
         n += 1;
         // Not `println!`: the test harness would keep it.
         writeln!(std::io::stdout().lock(), "stored {n}").unwrap();

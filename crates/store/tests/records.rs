@@ -4,8 +4,9 @@ mod common;
 
 use common::{at, device, fill, fresh, generation, id, job, model, run, sample, session};
 use pocketbench_domain::catalogue::ModelSource;
+use pocketbench_domain::conditions::{Conditions, Reading, SensorClass, Temperature};
 use pocketbench_domain::job::{Job, JobId, JobKind, JobState};
-use pocketbench_domain::run::{CellId, CellState, RunId, SampleId, SessionId};
+use pocketbench_domain::run::{CellId, CellState, Measured, Round, RunId, Sample, SampleId, SessionId};
 use pocketbench_domain::suite::Category;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::{Access, LOG_TAIL_LINES, ModelFile, RemoteFile, SampleCount, Store, StoreError};
@@ -75,8 +76,8 @@ async fn a_sample_is_stored_once() {
     let (_folder, store) = fresh().await;
     let (run, cells, samples) = fill(&store, 0x1000).await;
     let again = sample(0x9999, &cells[2], SessionId(id(0x1040)), 0, generation(1_000_000_000));
-    assert!(matches!(store.insert_sample(&again).await, Err(StoreError::Conflict(_))));
-    assert!(matches!(store.insert_sample(&samples[0]).await, Err(StoreError::Conflict(_))));
+    assert!(matches!(store.insert_sample(&again, &[]).await, Err(StoreError::Conflict(_))));
+    assert!(matches!(store.insert_sample(&samples[0], &[]).await, Err(StoreError::Conflict(_))));
     assert_eq!(store.samples(run.id).await.unwrap(), samples, "the first one stands");
 }
 
@@ -85,12 +86,12 @@ async fn a_sample_needs_its_cell_and_a_session_of_the_same_slot() {
     let (_folder, store) = fresh().await;
     let (run, cells, _) = fill(&store, 0x1000).await;
     let strange = sample(0x9000, &cells[2], SessionId(id(0x1041)), 5, generation(1_000_000_000));
-    let Err(StoreError::Rejected(why)) = store.insert_sample(&strange).await else { panic!("stored") };
+    let Err(StoreError::Rejected(why)) = store.insert_sample(&strange, &[]).await else { panic!("stored") };
     assert!(why.contains("same run and slot"), "{why}");
 
     let mut orphan = strange.clone();
     orphan.cell_id = CellId(id(0xdead));
-    assert!(matches!(store.insert_sample(&orphan).await, Err(StoreError::Rejected(_))));
+    assert!(matches!(store.insert_sample(&orphan, &[]).await, Err(StoreError::Rejected(_))));
     assert_eq!(store.samples(run.id).await.unwrap().len(), 6);
 }
 
@@ -287,7 +288,7 @@ async fn typical_times_are_medians_without_warm_up() {
 
     // A third, and a second run: all count.
     store
-        .insert_sample(&sample(0x9000, &cells[2], SessionId(id(0x1040)), 2, generation(100_000_000_000)))
+        .insert_sample(&sample(0x9000, &cells[2], SessionId(id(0x1040)), 2, generation(100_000_000_000)), &[])
         .await
         .unwrap();
     let times = store.typical_task_times(&sha, "quick", 3, "fp-bench").await.unwrap();
@@ -326,7 +327,7 @@ proptest::proptest! {
             sample.id = SampleId(id(0x61));
             sample.machine.other_cpu = Some(share);
             sample.started_at = chrono::DateTime::from_timestamp(seconds, nanos).unwrap();
-            store.insert_sample(&sample).await.unwrap();
+            store.insert_sample(&sample, &[]).await.unwrap();
             assert_eq!(store.samples(run.id).await.unwrap(), [sample]);
         });
     }
@@ -383,4 +384,32 @@ async fn the_library_knows_who_used_a_model_and_where_it_lay() {
     assert_eq!(store.model_file_at(&file.model.path).await.unwrap(), Some(file.clone()));
     assert_eq!(store.files_of_model(&file.model.sha256).await.unwrap(), [file]);
     assert_eq!(store.model_file_at("/elsewhere").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_the_sensors_said_is_kept_beside_the_sample_and_goes_with_its_run() {
+    let (_folder, store) = fresh().await;
+    let (run, cells, _) = fill(&store, 0x1000).await;
+    let reading = |at_ns| Reading {
+        at_ns,
+        temperatures: vec![Temperature { class: SensorClass::Cpu, celsius: 61.5 }],
+        charging: Some(false),
+        ..Reading::default()
+    };
+    let readings = [reading(0), reading(1_000_000_000), reading(2_000_000_000)];
+    let conditions = Conditions::over(&readings, 0, 2_000_000_000);
+    let round = Measured::Round(Round {
+        at_ns: 7,
+        of_ns: 600_000_000_000,
+        generation: generation(90_000_003).generation().unwrap().clone(),
+    });
+    let warm = Sample { conditions: Some(conditions), ..sample(0x9000, &cells[2], SessionId(id(0x1040)), 2, round) };
+    store.insert_sample(&warm, &readings).await.unwrap();
+    assert!(store.samples(run.id).await.unwrap().contains(&warm));
+    let kept = store.readings(run.id).await.unwrap();
+    assert_eq!(kept.len(), 1, "the other samples have none");
+    assert_eq!(kept[&warm.id], readings);
+
+    store.delete_run(run.id).await.unwrap();
+    assert!(store.readings(run.id).await.unwrap().is_empty());
 }

@@ -249,7 +249,7 @@ sliding_window: number | null, };
 /**
  * What kind of work a task stands for.
  */
-export type Category = "load" | "short_qa" | "code" | "mathematics" | "long_form" | "batch" | "synthetic";
+export type Category = "load" | "short_qa" | "code" | "mathematics" | "long_form" | "batch" | "synthetic" | "sustained" | "custom";
 
 /**
  * Identifies a cell.
@@ -286,6 +286,154 @@ export type CellState = "pending" | "done" | "failed";
  * How sure.
  */
 export type Certainty = "low" | "moderate" | "high";
+
+/**
+ * What the machine was like during a span.
+ */
+export type Conditions = { 
+/**
+ * Readings within the span.
+ */
+readings: number, 
+/**
+ * Temperatures by class.
+ */
+temperatures: Array<TemperatureSpread>, 
+/**
+ * [`Reading::frequency_share`].
+ */
+frequency_share: Spread | null, 
+/**
+ * The worst.
+ */
+thermal_status: ThermalStatus | null, 
+/**
+ * Energy drawn from the span's start to its end; see [`energy`].
+ */
+energy: Energy | null, 
+/**
+ * The same from the first token to the last one alone.
+ */
+decode_energy: Energy | null, 
+/**
+ * Whether a charger fed the machine at any time.
+ */
+charging: boolean | null, 
+/**
+ * Lowest charge in percent.
+ */
+lowest_battery_percent: number | null, 
+/**
+ * Load average.
+ */
+load_average: Spread | null, 
+/**
+ * Least memory that could be used without swapping.
+ */
+least_available_bytes: number | null, 
+/**
+ * Longest time between two successive readings, on the monotonic clock.
+ */
+longest_gap_ns: number | null, 
+/**
+ * How long the machine slept: what the clock that goes on during sleep gained by [`CLOCK_JUMP`] or more between two
+ * readings. 0 if it did not; absent without such a clock.
+ */
+slept_ns: number | null, 
+/**
+ * Greatest jump of the wall clock between two readings, in milliseconds, against the clock that goes on during
+ * sleep, or else the monotonic one. 0 below [`CLOCK_JUMP`].
+ */
+wall_jump_ms: number | null, 
+/**
+ * Sensors not to be believed.
+ */
+stuck: Array<StuckSensor>, };
+
+/**
+ * How a wait for a cooler machine ended.
+ */
+export type CoolDownEnd = "cool" | "time_up" | "no_sensor" | "sensor_lost" | "cancelled";
+
+/**
+ * A wait for a cooler machine.
+ */
+export type Cooled = { 
+/**
+ * How long, in milliseconds.
+ */
+waited_ms: number, 
+/**
+ * Temperature at the start in °C.
+ */
+from_c: number | null, 
+/**
+ * Last temperature in °C.
+ */
+to_c: number | null, 
+/**
+ * Whether it got as cool as asked for.
+ */
+reached: boolean, 
+/**
+ * Why it ended.
+ */
+reason: CoolDownEnd, };
+
+/**
+ * Cores of one kind.
+ */
+export type CoreCluster = { 
+/**
+ * Physical cores.
+ */
+cores: number, 
+/**
+ * Highest clock of any of them in MHz, where it can be read.
+ */
+max_mhz: number | null, };
+
+/**
+ * A moment of a sustained task: the mean of one or more rounds.
+ */
+export type CurvePoint = { 
+/**
+ * Seconds since the task began.
+ */
+at_s: number, 
+/**
+ * Decode rate, tokens a second.
+ */
+decode_tps: number, 
+/**
+ * Hottest processor sensor, else battery or skin, in °C.
+ */
+celsius: number | null, 
+/**
+ * Clock of the fastest cores as a share of the most they can do.
+ */
+frequency_share: number | null, };
+
+/**
+ * A suite of the person's own.
+ */
+export type CustomSuite = { 
+/**
+ * One task each.
+ */
+prompts: Array<string>, 
+/**
+ * Most tokens of an answer.
+ */
+max_tokens: number, 
+/**
+ * Repetitions that count.
+ */
+repetitions: number, 
+/**
+ * Every answer gets exactly `max_tokens`, even if the model would end before.
+ */
+fixed_length: boolean, };
 
 /**
  * What is lost when a model is deleted.
@@ -348,6 +496,10 @@ physical_cores: number | null,
  * Logical cores that this process may use.
  */
 logical_cores: number, 
+/**
+ * Groups of equal cores, the fastest first, where they can be told: performance and efficiency cores.
+ */
+core_clusters: Array<CoreCluster>, 
 /**
  * Instruction sets that matter to llama.cpp.
  */
@@ -500,6 +652,24 @@ catalogue_url: string | null,
 catalogue_trust: string | null, };
 
 /**
+ * Energy drawn.
+ */
+export type Energy = { 
+/**
+ * Joules.
+ */
+joules: number, 
+/**
+ * Who counted them.
+ */
+source: EnergySource, };
+
+/**
+ * Who counted the energy.
+ */
+export type EnergySource = "rapl" | "battery";
+
+/**
  * Who the engine is.
  */
 export type EngineInfo = { 
@@ -617,7 +787,7 @@ memory: MemorySummary, };
 /**
  * Stable, machine-readable name of what went wrong. The UI and scripts switch on it; the words may change.
  */
-export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
+export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "MEASUREMENT_INTERRUPTED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
 
 /**
  * An error in plain words: what happened and what to do next.
@@ -874,7 +1044,7 @@ value: number, };
 /**
  * What was noticed.
  */
-export type FlagKind = "throttled" | "noisy" | "busy_machine" | "swapped" | "backend_fallback" | "early_stop" | "few_samples";
+export type FlagKind = "throttled" | "noisy" | "busy_machine" | "swapped" | "backend_fallback" | "early_stop" | "few_samples" | "charging" | "low_battery" | "stuck_sensor";
 
 /**
  * Whether attention is computed by the fused kernel.
@@ -1111,7 +1281,27 @@ ram_bytes: number,
 /**
  * Memory that can be used without swapping.
  */
-ram_available_bytes: number | null, };
+ram_available_bytes: number | null, 
+/**
+ * Hottest processor sensor, else battery or skin, in °C.
+ */
+celsius: number | null, 
+/**
+ * What the system says about heat.
+ */
+thermal_status: ThermalStatus | null, 
+/**
+ * The temperature that a wait is for, in °C, while the machine cools down.
+ */
+cooling_to_c: number | null, 
+/**
+ * Seconds of a sustained task that are over.
+ */
+elapsed_s: number | null, 
+/**
+ * Seconds that it lasts.
+ */
+of_s: number | null, };
 
 /**
  * What a worker says after loading a model.
@@ -1207,7 +1397,7 @@ content: string, };
 /**
  * A figure's name. `docs/benchmarking.md` defines each one.
  */
-export type Metric = "ttft_ms" | "ttfo_ms" | "decode_tps" | "prefill_tps" | "itl_ms" | "e2e_ms" | "batch_tps" | "batch_ms" | "in_turn_tps" | "in_turn_ms" | "load_ms" | "first_token_ms" | "synthetic_tps" | "peak_rss_bytes";
+export type Metric = "ttft_ms" | "ttfo_ms" | "decode_tps" | "prefill_tps" | "itl_ms" | "e2e_ms" | "batch_tps" | "batch_ms" | "in_turn_tps" | "in_turn_ms" | "load_ms" | "first_token_ms" | "synthetic_tps" | "burst_tps" | "steady_tps" | "mj_per_token" | "peak_rss_bytes";
 
 /**
  * One figure of one task.
@@ -1572,7 +1762,15 @@ model: ModelRef,
 /**
  * How it is loaded.
  */
-settings: EngineSettings, };
+settings: EngineSettings, 
+/**
+ * What tells it from the other entries of a sweep, such as `4 threads`.
+ */
+variant?: string | null, 
+/**
+ * Memory that is left free before it is loaded, the rest being taken by a balloon.
+ */
+leave_free_bytes?: number | null, };
 
 /**
  * Identifies a run.
@@ -1621,13 +1819,21 @@ finished_at: string | null, };
  */
 export type RunRequest = { 
 /**
- * Paths of one or two models.
+ * Paths of one or two models; of exactly one for a sweep.
  */
 models: Array<string>, 
 /**
- * Id of the suite.
+ * Id of the suite, or `custom`.
  */
-suite: string, };
+suite: string, 
+/**
+ * What a suite of the person's own does.
+ */
+custom: CustomSuite | null, 
+/**
+ * How long a sustained task lasts, instead of what its suite says.
+ */
+minutes: number | null, };
 
 /**
  * A run, computed from its stored samples and nothing else.
@@ -1659,7 +1865,7 @@ cold_start_sla_ms: number, };
  */
 export type RunSpec = { 
 /**
- * The contenders; one for a plain benchmark, two for a comparison.
+ * The contenders; one for a plain benchmark, two for a comparison, one a value for a sweep.
  */
 entries: Array<RunEntry>, 
 /**
@@ -1755,7 +1961,11 @@ generated_tokens: number | null,
 /**
  * Share of the CPU that other processes used meanwhile.
  */
-other_cpu: number | null, };
+other_cpu: number | null, 
+/**
+ * Heat, energy and clocks meanwhile.
+ */
+conditions: Conditions | null, };
 
 /**
  * How the next token is picked.
@@ -1785,6 +1995,11 @@ repeat_penalty: number,
  * Seed of the random choice.
  */
 seed: number, };
+
+/**
+ * What a temperature is the temperature of.
+ */
+export type SensorClass = "cpu" | "gpu" | "battery" | "skin" | "board";
 
 /**
  * One life of a worker process with a model loaded.
@@ -1817,7 +2032,11 @@ loaded: Loaded,
 /**
  * Memory before any model was loaded: the inference stack.
  */
-baseline: ProcessMemory, };
+baseline: ProcessMemory, 
+/**
+ * The wait for a cooler machine before it was started, where there was one.
+ */
+cooled: Cooled | null, };
 
 /**
  * Identifies a worker session.
@@ -1859,6 +2078,23 @@ bandwidth: number,
 runs: number, };
 
 /**
+ * Least, greatest and mean value of readings; each reading counts once, however long it stood.
+ */
+export type Spread = { 
+/**
+ * Least.
+ */
+min: number, 
+/**
+ * Greatest.
+ */
+max: number, 
+/**
+ * Arithmetic mean.
+ */
+mean: number, };
+
+/**
  * What the models take up.
  */
 export type StorageUse = { 
@@ -1883,6 +2119,13 @@ free_bytes: number | null, };
  * What a model was made for.
  */
 export type Strength = "chat" | "code" | "mathematics" | "reasoning" | "multilingual" | "long_context" | "small";
+
+/**
+ * A sensor that showed exactly one value over at least [`STUCK_AFTER`] and [`STUCK_MIN_READINGS`] readings of a busy
+ * machine (mean load average at least [`STUCK_MIN_LOAD`], or not told). Temperatures of other things than the processor
+ * may well stand still and are not judged.
+ */
+export type StuckSensor = "cpu_temperature" | "battery_power" | "package_energy";
 
 /**
  * A named, versioned list of tasks.
@@ -1919,7 +2162,11 @@ n_ctx: number,
 /**
  * The tasks, in order.
  */
-tasks: Array<Task>, };
+tasks: Array<Task>, 
+/**
+ * Measures one model under each of these settings instead of models against each other.
+ */
+sweep?: Sweep | null, };
 
 /**
  * A suite that can be picked.
@@ -1948,7 +2195,15 @@ repetitions: number,
 /**
  * Its tasks.
  */
-tasks: Array<TaskInfo>, };
+tasks: Array<TaskInfo>, 
+/**
+ * How long its sustained task lasts, in minutes, where it has one.
+ */
+minutes: number | null, 
+/**
+ * It measures one model under several settings.
+ */
+sweep: Sweep | null, };
 
 /**
  * A series of values in short.
@@ -2002,6 +2257,24 @@ cv: number | null,
  * Places of values outside Tukey's fences; flagged, never dropped.
  */
 outliers: Array<number>, };
+
+/**
+ * What a machine can keep up: rounds of one answer, without a pause between them.
+ */
+export type SustainedRequest = { 
+/**
+ * What each round generates; of a fixed length, so that rounds compare.
+ */
+request: GenerateRequest, 
+/**
+ * How long, in seconds. The round that is under way then is finished.
+ */
+seconds: number, };
+
+/**
+ * What changes from entry to entry, and its values.
+ */
+export type Sweep = { "axis": "threads", "values": Array<number> } | { "axis": "context", "values": Array<number> } | { "axis": "kv_type", "values": Array<KvType> } | { "axis": "micro_batch", "values": Array<number> } | { "axis": "flash_attention", "values": Array<FlashAttention> } | { "axis": "gpu_layers", "values": Array<number> } | { "axis": "repack", "values": Array<boolean> } | { "axis": "mmap", "values": Array<boolean> } | { "axis": "free_memory", "values": Array<number> };
 
 /**
  * llama-bench's work: prefill and decode of random tokens.
@@ -2085,7 +2358,24 @@ cells: Array<CellOutcome>,
 /**
  * The figures, headline first.
  */
-rows: Array<MetricRow>, };
+rows: Array<MetricRow>, 
+/**
+ * Of a sustained task, its course over time: one list a slot.
+ */
+curves: Array<Array<CurvePoint>>, };
+
+/**
+ * Temperatures of a class over a span.
+ */
+export type TemperatureSpread = { 
+/**
+ * Of what.
+ */
+class: SensorClass, 
+/**
+ * In °C.
+ */
+celsius: Spread, };
 
 /**
  * Tensors of one number format.
@@ -2104,6 +2394,11 @@ bytes: number,
  * repack into a layout of its own.
  */
 matrix_bytes: number, };
+
+/**
+ * How hot the system says it is, in Android's words and order (`PowerManager.THERMAL_STATUS_*`).
+ */
+export type ThermalStatus = "none" | "light" | "moderate" | "severe" | "critical" | "emergency" | "shutdown";
 
 /**
  * Where the hub's token is kept.
@@ -2154,4 +2449,4 @@ export type Work = { "kind": "load",
 /**
  * Drop the file from the page cache first.
  */
-cold: boolean, } | { "kind": "generate" } & GenerateRequest | { "kind": "batch" } & BatchRequest | { "kind": "synthetic" } & SyntheticRequest;
+cold: boolean, } | { "kind": "generate" } & GenerateRequest | { "kind": "batch" } & BatchRequest | { "kind": "synthetic" } & SyntheticRequest | { "kind": "sustained" } & SustainedRequest;

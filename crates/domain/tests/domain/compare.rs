@@ -1,15 +1,19 @@
 //! From stored samples to rows.
 
 use crate::fixture::{
-    Bench, MAX_TOKENS, batch, batch_generation, entry, generate, generation, load, synthetic, synthetic_time, task,
+    Bench, MAX_TOKENS, batch, batch_generation, entry, generate, generation, load, round, sustained, synthetic,
+    synthetic_time, task,
 };
+use chrono::TimeDelta;
 use pocketbench_domain::compare::{CompareOptions, MetricRow, NotComparable, RowVerdict, RunResult};
+use pocketbench_domain::conditions::{Conditions, SensorClass, Spread, TemperatureSpread};
 use pocketbench_domain::error::{ErrorCode, ErrorReport};
 use pocketbench_domain::generate::{StopReason, SyntheticRequest};
 use pocketbench_domain::metric::Metric;
-use pocketbench_domain::run::{CellState, RunId};
+use pocketbench_domain::run::{CellState, RunId, Session, SessionId};
 use pocketbench_domain::suite::{Category, Work};
 use pocketbench_domain::validity::FlagKind;
+use pocketbench_domain::verdict::Quality;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -40,8 +44,8 @@ fn rows_carry_values_medians_ratio_and_winner() {
     assert_eq!(task.headline, Metric::DecodeTps);
     let order: Vec<Metric> = task.rows.iter().map(|row| row.metric).collect();
     let expected: Vec<Metric> =
-        Metric::for_work(&generate()).iter().copied().filter(|metric| *metric != Metric::TtfoMs).collect();
-    assert_eq!(order, expected, "nobody thought first, so nothing is said of it");
+        Metric::for_work(&generate()).iter().copied().filter(|metric| !metric.is_optional()).collect();
+    assert_eq!(order, expected, "nobody thought first and no sensor counted energy, so nothing is said of either");
     let decode = row(&result, Metric::DecodeTps);
     for (measured, given) in decode.values[0].iter().zip(FAST) {
         assert!((measured - given).abs() < 1e-4, "in the order measured, to the nanosecond");
@@ -300,4 +304,50 @@ proptest! {
             prop_assert_eq!(slot, u32::from(r.value > 1.0));
         }
     }
+}
+
+#[test]
+fn a_sustained_task_has_a_curve_of_the_last_attempt_and_its_slowing_down_is_no_flag() {
+    let mut bench = Bench::of_two(vec![task("sustained-1", Category::Sustained, sustained(90))]);
+    // The first attempt was interrupted.
+    bench.push(0, "sustained-1", round(0.0, 999.0), 200);
+    let old = bench.sessions.iter().find(|s| s.slot == 0).unwrap().clone();
+    let new = Session { id: SessionId(Uuid::from_u128(77)), started_at: old.started_at + TimeDelta::hours(1), ..old };
+    bench.sessions.push(new.clone());
+    for second in 0..90u32 {
+        let hot = f64::from(second);
+        let sample = bench.push(0, "sustained-1", round(hot, 60.0 - hot / 3.0), 200);
+        sample.session_id = new.id;
+        let celsius = Spread { min: 40.0, max: 40.0 + hot, mean: 40.0 + hot / 2.0 };
+        let temperatures = vec![TemperatureSpread { class: SensorClass::Cpu, celsius }];
+        sample.conditions = Some(Conditions { temperatures, ..Conditions::default() });
+        bench.push(1, "sustained-1", round(hot, 50.0), 200);
+    }
+    let result = bench.result();
+    let task = &result.tasks[0];
+    let value = |metric, slot: usize| {
+        task.rows.iter().find(|row| row.metric == metric).unwrap().sides[slot].as_ref().unwrap().median
+    };
+    assert!((value(Metric::BurstTps, 0) - 50.2).abs() < 0.2, "{}", value(Metric::BurstTps, 0));
+    assert!((value(Metric::SteadyTps, 0) - 35.2).abs() < 0.2);
+    assert!((value(Metric::SteadyTps, 1) - 50.0).abs() < 1e-6);
+    assert!(!task.cells[0].flags.iter().any(|flag| flag.kind == FlagKind::Throttled));
+    let curve = &task.curves[0];
+    assert_eq!(curve.len(), 90);
+    assert!(curve.iter().all(|point| point.decode_tps < 61.0), "nothing of the first attempt");
+    assert_eq!(curve[80].celsius, Some(80.0));
+    assert_eq!(task.curves[1][0].celsius, None);
+    let writing = result.verdict.dimensions.iter().find(|d| d.quality == Quality::WritingSpeed).unwrap();
+    assert_eq!(writing.winner, Some(1), "what counts is what is left when the device is hot");
+}
+
+#[test]
+fn a_long_curve_is_thinned_out_by_means() {
+    let mut bench = Bench::of_two(vec![task("sustained-1", Category::Sustained, sustained(90))]);
+    for n in 0..1_000u32 {
+        bench.push(0, "sustained-1", round(f64::from(n) * 0.09, if n % 2 == 0 { 40.0 } else { 60.0 }), 200);
+    }
+    let curve = &bench.result().tasks[0].curves[0];
+    assert!((200..=240).contains(&curve.len()), "{}", curve.len());
+    assert!(curve[..199].iter().all(|point| (44.0..=56.0).contains(&point.decode_tps)));
 }

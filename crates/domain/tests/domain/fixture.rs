@@ -11,11 +11,11 @@ use pocketbench_domain::generate::{
 use pocketbench_domain::job::JobId;
 use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::run::{
-    Cell, CellId, CellState, LoadMeasured, Measured, RunEntry, RunId, RunRecord, RunSpec, Sample, SampleId, Session,
-    SessionId,
+    Cell, CellId, CellState, LoadMeasured, Measured, Round, RunEntry, RunId, RunRecord, RunSpec, Sample, SampleId,
+    Session, SessionId,
 };
 use pocketbench_domain::settings::EngineSettings;
-use pocketbench_domain::suite::{Category, Suite, Task, Work};
+use pocketbench_domain::suite::{Category, Suite, SustainedRequest, Task, Work};
 use uuid::Uuid;
 
 pub(crate) const MAX_TOKENS: u32 = 100;
@@ -46,7 +46,7 @@ pub(crate) fn header(name: &str, quantization: &str) -> ModelHeader {
 pub(crate) fn entry(name: &str, quantization: &str) -> RunEntry {
     let header = header(name, quantization);
     let model = ModelRef { sha256: "0".repeat(64), path: "model.gguf".into(), file_bytes: 92_000_000, header };
-    RunEntry { model, settings: EngineSettings::new(2_048, 2) }
+    RunEntry::new(model, EngineSettings::new(2_048, 2))
 }
 
 fn limits() -> Limits {
@@ -123,6 +123,20 @@ fn nanoseconds(seconds: f64) -> u64 {
     (seconds * 1e9).round() as u64
 }
 
+pub(crate) fn sustained(seconds: u32) -> Work {
+    let Work::Generate(mut request) = generate() else { unreachable!("it generates") };
+    request.limits.ignore_eos = true;
+    Work::Sustained(SustainedRequest { request, seconds })
+}
+
+/// A round of a task of 90 seconds.
+pub(crate) fn round(at_s: f64, tps: f64) -> Measured {
+    let Measured::Generation(generation) = generation(tps, 20.0, 100, StopReason::MaxTokens) else {
+        unreachable!("it is one")
+    };
+    Measured::Round(Round { at_ns: nanoseconds(at_s), of_ns: nanoseconds(90.0), generation })
+}
+
 /// A run and all that is stored of it. Identifiers count up, so that two builds are equal.
 pub(crate) struct Bench {
     pub(crate) run: RunRecord,
@@ -143,6 +157,7 @@ impl Bench {
             warmup_max_tokens: 8,
             n_ctx: 2_048,
             tasks,
+            sweep: None,
         };
         let run = RunRecord {
             id: RunId(Uuid::from_u128(1)),
@@ -204,6 +219,7 @@ impl Bench {
                 ..ProcessMemory::default()
             },
             machine: MachineLoad { other_cpu: Some(0.02), ..MachineLoad::default() },
+            conditions: None,
         };
         self.samples.push(sample);
         self.samples.last_mut().expect("just pushed")
@@ -230,7 +246,7 @@ pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_760_000_000 + seconds)
 }
 
-fn device() -> DeviceProfile {
+pub(crate) fn device() -> DeviceProfile {
     DeviceProfile {
         fingerprint: "f".into(),
         name: "Test bench".into(),
@@ -240,6 +256,7 @@ fn device() -> DeviceProfile {
         cpu: "CPU".into(),
         physical_cores: Some(2),
         logical_cores: 2,
+        core_clusters: Vec::new(),
         cpu_features: Vec::new(),
         virtual_machine: None,
         ram_bytes: 8_000_000_000,
@@ -255,6 +272,7 @@ fn session(id: SessionId, slot: u32, entry: &RunEntry) -> Session {
         id,
         run_id: RunId(Uuid::from_u128(1)),
         slot,
+        cooled: None,
         started_at: at(slot.into()),
         engine: EngineInfo {
             protocol: 1,

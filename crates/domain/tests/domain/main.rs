@@ -9,5 +9,6 @@ mod format;
 mod metric;
 mod roofline;
 mod stats;
+mod sweep;
 mod validity;
 mod verdict;

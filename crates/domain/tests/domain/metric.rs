@@ -1,6 +1,9 @@
 //! Every figure from a sample whose steps are known.
 
-use crate::fixture::{Bench, batch, batch_generation, generate, generation, load, synthetic, synthetic_time, task};
+use crate::fixture::{
+    Bench, batch, batch_generation, generate, generation, load, round, sustained, synthetic, synthetic_time, task,
+};
+use pocketbench_domain::conditions::{Conditions, Energy, EnergySource};
 use pocketbench_domain::generate::{Generation, InTurn, StopReason, SyntheticRequest};
 use pocketbench_domain::metric::{Direction, Metric};
 use pocketbench_domain::run::{Measured, Sample};
@@ -88,6 +91,7 @@ fn each_kind_of_work_names_its_figures_headline_first_memory_last() {
             synthetic_time(SyntheticRequest { n_prompt: 512, n_gen: 0, n_depth: 0 }, 9.0),
             Metric::SyntheticTps,
         ),
+        (sustained(30), round(65.0, 50.0), Metric::SteadyTps),
     ];
     let mut seen: HashSet<Metric> = HashSet::new();
     for (work, measured, headline) in kinds {
@@ -95,7 +99,8 @@ fn each_kind_of_work_names_its_figures_headline_first_memory_last() {
         assert_eq!((metrics.first(), metrics.last()), (Some(&headline), Some(&Metric::PeakRssBytes)));
         let sample = sample(measured);
         for metric in Metric::ALL {
-            let expected = metrics.contains(&metric) && !metric.is_optional();
+            // A round of the end is none of the beginning.
+            let expected = metrics.contains(&metric) && !metric.is_optional() && metric != Metric::BurstTps;
             assert_eq!(metric.of(&sample).is_some(), expected, "{metric} of {work:?}");
         }
         seen.extend(metrics);
@@ -132,4 +137,32 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_first_minute_is_burst_and_the_last_third_is_steady() {
+    let of = |at_s: f64| {
+        let sample = sample(round(at_s, 50.0));
+        (Metric::BurstTps.of(&sample).is_some(), Metric::SteadyTps.of(&sample).is_some())
+    };
+    // 90 seconds in all.
+    assert_eq!(of(0.0), (true, false));
+    assert_eq!(of(59.9), (true, false));
+    assert_eq!(of(60.0), (false, true));
+    assert_eq!(of(89.0), (false, true));
+    let decode = Metric::DecodeTps.of(&sample(round(30.0, 50.0))).unwrap();
+    assert!((decode - 50.0).abs() < 1e-6);
+}
+
+#[test]
+fn energy_is_told_by_token_after_the_first() {
+    let mut sample = sample(generation(50.0, 80.0, 11, StopReason::MaxTokens));
+    assert_eq!(Metric::MjPerToken.of(&sample), None, "no sensor");
+    let energy = Energy { joules: 2.0, source: EnergySource::Rapl };
+    sample.conditions = Some(Conditions { energy: Some(energy), ..Conditions::default() });
+    assert_eq!(Metric::MjPerToken.of(&sample), None, "what prefill drew is no energy of decode");
+    sample.conditions = Some(Conditions { decode_energy: Some(energy), ..Conditions::default() });
+    assert_eq!(Metric::MjPerToken.of(&sample), Some(200.0));
+    sample.measured = generation(50.0, 80.0, 1, StopReason::MaxTokens);
+    assert_eq!(Metric::MjPerToken.of(&sample), None, "nothing was drawn between one token and itself");
 }

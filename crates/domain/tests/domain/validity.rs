@@ -1,6 +1,7 @@
 //! Each flag just on either side of its threshold.
 
 use crate::fixture::{Bench, MAX_TOKENS, batch, batch_generation, generate, generation, load, task};
+use pocketbench_domain::conditions::{Conditions, StuckSensor, ThermalStatus};
 use pocketbench_domain::generate::StopReason;
 use pocketbench_domain::run::{Measured, Sample};
 use pocketbench_domain::suite::{Category, Work};
@@ -172,4 +173,25 @@ fn warm_ups_never_count() {
 fn below_five_is_few() {
     let flags = Case::of_rates(&[100.0, 101.0, 99.0]).flags();
     assert_eq!(flags, [Flag { kind: FlagKind::FewSamples, severity: Severity::Amber, value: 3.0 }]);
+}
+
+#[test]
+fn sensors_raise_flags() {
+    let with = |change: &dyn Fn(&mut Conditions)| {
+        Case::steady().each(|sample| {
+            let mut conditions = Conditions::default();
+            change(&mut conditions);
+            sample.conditions = Some(conditions);
+        })
+    };
+    assert_eq!(with(&|_| ()).kinds(), []);
+    assert_eq!(with(&|c| c.thermal_status = Some(ThermalStatus::Light)).kinds(), []);
+    let hot = with(&|c| c.thermal_status = Some(ThermalStatus::Moderate));
+    assert_eq!(hot.kinds(), [FlagKind::Throttled]);
+    assert!((hot.flags()[0].value - 1.0).abs() < 1e-9, "all of the time");
+    assert_eq!(with(&|c| c.charging = Some(true)).kinds(), [FlagKind::Charging]);
+    assert_eq!(with(&|c| c.charging = Some(false)).kinds(), []);
+    assert_eq!(with(&|c| c.lowest_battery_percent = Some(20.0)).kinds(), []);
+    assert_eq!(with(&|c| c.lowest_battery_percent = Some(19.9)).kinds(), [FlagKind::LowBattery]);
+    assert_eq!(with(&|c| c.stuck = vec![StuckSensor::CpuTemperature]).kinds(), [FlagKind::StuckSensor]);
 }

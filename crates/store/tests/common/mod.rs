@@ -39,6 +39,7 @@ pub fn device(name: &str) -> DeviceProfile {
         cpu: "Example CPU".into(),
         physical_cores: Some(4),
         logical_cores: 8,
+        core_clusters: Vec::new(),
         cpu_features: vec!["avx2".into(), "fma".into()],
         virtual_machine: Some(false),
         ram_bytes: 16 << 30,
@@ -89,6 +90,7 @@ pub fn suite() -> Suite {
         repetitions: 3,
         warmup_max_tokens: 16,
         n_ctx: 2048,
+        sweep: None,
         tasks: vec![
             task("load-cold", Category::Load, Work::Load { cold: true }),
             task(
@@ -137,7 +139,7 @@ pub fn job(n: u128) -> Job {
 
 /// A run of two models, measured by [`job`]`(n)`, and its cells.
 pub fn run(n: u128) -> (RunRecord, Vec<Cell>) {
-    let entry = |model| RunEntry { model, settings: EngineSettings::new(2048, 4) };
+    let entry = |model| RunEntry::new(model, EngineSettings::new(2048, 4));
     let run = RunRecord {
         id: RunId(id(n + 1)),
         job_id: JobId(id(n)),
@@ -169,6 +171,7 @@ pub fn session(n: u128, run: RunId, slot: u32) -> Session {
         id: SessionId(id(n)),
         run_id: run,
         slot,
+        cooled: None,
         started_at: at(i64::from(slot)),
         engine: EngineInfo {
             protocol: 1,
@@ -242,8 +245,8 @@ pub fn sample(n: u128, cell: &Cell, session: SessionId, repetition: u32, measure
             other_cpu: Some(1.0 / 3.0),
             ram_available_bytes: Some(8 << 30),
             load_average: Some(0.07),
-            temperature_c: None,
         },
+        conditions: None,
     }
 }
 
@@ -300,7 +303,7 @@ pub async fn fill(store: &Store, n: u128) -> (RunRecord, Vec<Cell>, Vec<Sample>)
     }
     let samples = samples(n + 0x80, &cells, SessionId(id(n + 0x40)));
     for sample in &samples {
-        store.insert_sample(sample).await.unwrap();
+        store.insert_sample(sample, &[]).await.unwrap();
     }
     (run, cells, samples)
 }

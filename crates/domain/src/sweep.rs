@@ -1,0 +1,171 @@
+//! Sweeps: one model under one setting after another, everything else alike.
+
+use crate::device::DeviceProfile;
+use crate::format;
+use crate::run::RunEntry;
+use crate::settings::{EngineSettings, FlashAttention, KvType};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Most values of a sweep.
+pub const MOST_VALUES: usize = 16;
+/// llama.cpp has room for no more.
+const MOST_THREADS: u32 = 512;
+
+/// What changes from entry to entry, and its values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "axis", content = "values", rename_all = "snake_case")]
+pub enum Sweep {
+    /// Threads of prefill and decode. Empty: those that make sense on the device, see [`thread_candidates`].
+    Threads(Vec<u32>),
+    /// Context length in tokens.
+    Context(Vec<u32>),
+    /// Number format of both halves of the KV cache.
+    KvType(Vec<KvType>),
+    /// Micro-batch: most tokens computed at once.
+    MicroBatch(Vec<u32>),
+    /// Fused attention.
+    FlashAttention(Vec<FlashAttention>),
+    /// Layers on a GPU; 0 is the CPU alone.
+    GpuLayers(Vec<u32>),
+    /// Second copy of the weights in the CPU's own layout.
+    Repack(Vec<bool>),
+    /// File mapped, or read into memory.
+    Mmap(Vec<bool>),
+    /// Memory left free, in bytes, the rest being taken by a balloon: at which point does the model slow, swap or die?
+    FreeMemory(Vec<u64>),
+}
+
+impl Sweep {
+    /// Number of values, before [`Sweep::Threads`] is filled in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Threads(v) | Self::Context(v) | Self::MicroBatch(v) | Self::GpuLayers(v) => v.len(),
+            Self::KvType(v) => v.len(),
+            Self::FlashAttention(v) => v.len(),
+            Self::Repack(v) | Self::Mmap(v) => v.len(),
+            Self::FreeMemory(v) => v.len(),
+        }
+    }
+
+    /// Whether it has no values.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let zero = match self {
+            Self::Threads(v) | Self::Context(v) | Self::MicroBatch(v) => v.contains(&0),
+            _ => false,
+        };
+        if zero {
+            return Some("a sweep's values must be at least 1".into());
+        }
+        if let Self::Threads(threads) = self
+            && let Some(many) = threads.iter().find(|n| **n > MOST_THREADS)
+        {
+            return Some(format!("{many} threads are more than the {MOST_THREADS} that can be had"));
+        }
+        match self.len() {
+            0 if matches!(self, Self::Threads(_)) => None,
+            0 | 1 => Some("a sweep has at least two values".into()),
+            n if n > MOST_VALUES => Some(format!("a sweep has at most {MOST_VALUES} values, not {n}")),
+            _ => None,
+        }
+    }
+
+    /// The entries: `base` under each value, in the order given.
+    #[must_use]
+    pub fn entries(&self, base: &RunEntry, device: &DeviceProfile) -> Vec<RunEntry> {
+        let under = |variant: String, change: &dyn Fn(&mut EngineSettings)| {
+            let mut entry = RunEntry { variant: Some(variant), ..base.clone() };
+            change(&mut entry.settings);
+            entry
+        };
+        match self {
+            Self::Threads(values) => {
+                let filled = if values.is_empty() { thread_candidates(device) } else { values.clone() };
+                let with = |n: u32| {
+                    let unit = if n == 1 { "thread" } else { "threads" };
+                    under(format!("{n} {unit}"), &|s| (s.n_threads, s.n_threads_batch) = (n, n))
+                };
+                filled.into_iter().map(with).collect()
+            }
+            Self::Context(values) => values.iter().map(|&n| under(format!("context {n}"), &|s| s.n_ctx = n)).collect(),
+            Self::KvType(values) => values
+                .iter()
+                .map(|&kv| under(format!("KV {}", kv.name()), &|s| (s.kv_type_k, s.kv_type_v) = (kv, kv)))
+                .collect(),
+            Self::MicroBatch(values) => values
+                .iter()
+                .map(|&n| {
+                    under(format!("micro-batch {n}"), &|s| {
+                        s.n_ubatch = n;
+                        s.n_batch = s.n_batch.max(n);
+                    })
+                })
+                .collect(),
+            Self::FlashAttention(values) => values
+                .iter()
+                .map(|&flash| {
+                    let word = match flash {
+                        FlashAttention::Auto => "auto",
+                        FlashAttention::On => "on",
+                        FlashAttention::Off => "off",
+                    };
+                    under(format!("flash attention {word}"), &|s| s.flash_attention = flash)
+                })
+                .collect(),
+            Self::GpuLayers(values) => {
+                let name = |n: u32| if n == 0 { "CPU".to_owned() } else { format!("{n} layers on the GPU") };
+                values.iter().map(|&n| under(name(n), &|s| s.n_gpu_layers = n)).collect()
+            }
+            Self::Repack(values) => values
+                .iter()
+                .map(|&on| under(if on { "repacked" } else { "not repacked" }.into(), &|s| s.repack = on))
+                .collect(),
+            Self::Mmap(values) => values
+                .iter()
+                .map(|&on| under(if on { "mapped" } else { "read" }.into(), &|s| s.use_mmap = on))
+                .collect(),
+            Self::FreeMemory(values) => values
+                .iter()
+                .map(|&bytes| RunEntry {
+                    leave_free_bytes: Some(bytes),
+                    ..under(format!("{} free", format::bytes(bytes as f64)), &|_| ())
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Thread counts worth a try, fewest first: 1 and 2, then the sizes of the device's groups of equal cores, fastest group
+/// first and one added to the other, and all that may be used.
+///
+/// More threads than cores only wait for each other, and a thread on a slow core makes all others wait for it, so neither
+/// is tried beyond what the machine has.
+#[must_use]
+pub fn thread_candidates(device: &DeviceProfile) -> Vec<u32> {
+    let all = device.logical_cores.max(1);
+    let mut found = vec![1, 2, all];
+    found.extend(device.physical_cores);
+    let mut sum = 0;
+    for cluster in &device.core_clusters {
+        sum += cluster.cores;
+        found.push(sum);
+    }
+    // Half of a large machine, since memory bandwidth is often full before its cores are.
+    found.extend([device.physical_cores.unwrap_or(all) / 2, device.physical_cores.unwrap_or(all) * 3 / 4]);
+    found.retain(|n| (1..=all).contains(n));
+    found.sort_unstable();
+    found.dedup();
+    // A machine with very many kinds of cores: both ends matter most.
+    while found.len() > MOST_VALUES {
+        found.remove(found.len() / 2);
+    }
+    found
+}

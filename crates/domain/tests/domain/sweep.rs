@@ -1,0 +1,78 @@
+use crate::fixture::{device, entry};
+use pocketbench_domain::device::{CoreCluster, DeviceProfile};
+use pocketbench_domain::settings::{FlashAttention, KvType};
+use pocketbench_domain::sweep::{MOST_VALUES, Sweep, thread_candidates};
+
+fn machine(logical: u32, physical: Option<u32>, clusters: &[u32]) -> DeviceProfile {
+    DeviceProfile {
+        logical_cores: logical,
+        physical_cores: physical,
+        core_clusters: clusters.iter().map(|&cores| CoreCluster { cores, max_mhz: None }).collect(),
+        ..device()
+    }
+}
+
+#[test]
+fn a_phone_is_tried_at_the_borders_of_its_kinds_of_cores() {
+    assert_eq!(thread_candidates(&machine(8, Some(8), &[1, 3, 4])), [1, 2, 4, 6, 8]);
+}
+
+#[test]
+fn never_more_threads_than_cores() {
+    assert_eq!(thread_candidates(&machine(1, Some(1), &[])), [1]);
+    assert_eq!(thread_candidates(&machine(2, None, &[])), [1, 2]);
+    // A container that may use fewer than there are.
+    assert!(thread_candidates(&machine(3, Some(16), &[8, 8])).iter().all(|n| *n <= 3));
+    assert_eq!(thread_candidates(&machine(16, Some(8), &[8])), [1, 2, 4, 6, 8, 16]);
+    let many = thread_candidates(&machine(512, Some(256), &[13; 20]));
+    assert!(many.len() <= MOST_VALUES && many.first() == Some(&1) && many.last() == Some(&512), "{many:?}");
+}
+
+#[test]
+fn each_entry_differs_in_its_axis_alone_and_says_so() {
+    let base = entry("SmolLM2", "Q4_1");
+    let sweeps = [
+        Sweep::Threads(vec![1, 2]),
+        Sweep::Context(vec![512, 1_024]),
+        Sweep::KvType(vec![KvType::F16, KvType::Q8_0]),
+        Sweep::MicroBatch(vec![128, 512]),
+        Sweep::FlashAttention(vec![FlashAttention::On, FlashAttention::Off]),
+        Sweep::GpuLayers(vec![0, 99]),
+        Sweep::Repack(vec![true, false]),
+        Sweep::Mmap(vec![true, false]),
+        Sweep::FreeMemory(vec![2 << 30, 1 << 30]),
+    ];
+    for sweep in sweeps {
+        assert_eq!(sweep.problem(), None);
+        let entries = sweep.entries(&base, &device());
+        assert_eq!(entries.len(), 2, "{sweep:?}");
+        assert_ne!(entries[0].variant, entries[1].variant);
+        assert!(
+            entries[0].settings != entries[1].settings || entries[0].leave_free_bytes != entries[1].leave_free_bytes,
+            "{sweep:?}"
+        );
+        for entry in &entries {
+            assert_eq!(entry.model, base.model);
+            assert!(entry.label().contains(entry.variant.as_deref().unwrap()));
+        }
+        let text = serde_json::to_string(&sweep).unwrap();
+        assert_eq!(serde_json::from_str::<Sweep>(&text).unwrap(), sweep, "{text}");
+    }
+}
+
+#[test]
+fn threads_without_values_are_those_of_the_device() {
+    let entries = Sweep::Threads(Vec::new()).entries(&entry("A", "Q4_0"), &machine(8, Some(8), &[2, 6]));
+    let threads: Vec<u32> = entries.iter().map(|entry| entry.settings.n_threads).collect();
+    assert_eq!(threads, [1, 2, 4, 6, 8]);
+    assert_eq!(entries[0].variant.as_deref(), Some("1 thread"));
+}
+
+#[test]
+fn impossible_sweeps_are_refused() {
+    assert!(Sweep::Context(vec![512]).problem().is_some(), "one value is no sweep");
+    assert!(Sweep::Context(Vec::new()).problem().is_some());
+    assert!(Sweep::Threads(vec![0, 1]).problem().is_some());
+    assert!(Sweep::Threads(vec![1, 4_000]).problem().is_some());
+    assert!(Sweep::MicroBatch(vec![1; MOST_VALUES + 1]).problem().is_some());
+}
