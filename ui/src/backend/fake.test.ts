@@ -11,6 +11,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const quick = { suite: 'quick', custom: null, minutes: null }
+
 async function twoModels(backend: ReturnType<typeof fake>): Promise<string[]> {
   const models = await backend.models()
   return models
@@ -24,7 +26,7 @@ describe('a run', () => {
     const backend = fake('')
     const events: AppEvent[] = []
     await backend.subscribe((event) => events.push(event))
-    const job = await backend.startRun({ models: await twoModels(backend), suite: 'quick' })
+    const job = await backend.startRun({ models: await twoModels(backend), ...quick })
     expect(job.state).toBe('running')
     await vi.runAllTimersAsync()
 
@@ -49,7 +51,7 @@ describe('a run', () => {
       if (event.kind === 'live')
         pieces.set(event.live.sequence, [...(pieces.get(event.live.sequence) ?? []), event.live])
     })
-    const job = await backend.startRun({ models: (await twoModels(backend)).slice(0, 1), suite: 'quick' })
+    const job = await backend.startRun({ models: (await twoModels(backend)).slice(0, 1), ...quick })
     await vi.runAllTimersAsync()
     const stored = await backend.samples(job.run_id ?? '')
     const code = [...pieces.values()].find(([first]) => first?.task_id === 'code-1' && !first.warmup) ?? []
@@ -62,7 +64,7 @@ describe('a run', () => {
     await backend.subscribe((event) => {
       if (event.kind === 'job') seen.push(event.job)
     })
-    const job = await backend.startRun({ models: await twoModels(backend), suite: 'quick' })
+    const job = await backend.startRun({ models: await twoModels(backend), ...quick })
     await vi.advanceTimersByTimeAsync(4_000)
     const stopped = await backend.stopJob(job.id)
     expect(stopped.state).toBe('cancelled')
@@ -81,8 +83,8 @@ describe('a run', () => {
     const backend = fake('')
     await backend.subscribe(() => undefined)
     const models = await twoModels(backend)
-    await backend.startRun({ models, suite: 'quick' })
-    const second = await backend.startRun({ models, suite: 'quick' })
+    await backend.startRun({ models, ...quick })
+    const second = await backend.startRun({ models, ...quick })
     expect(second.state).toBe('queued')
     await vi.runAllTimersAsync()
     expect((await backend.jobs()).find((job) => job.id === second.id)?.state).toBe('done')

@@ -270,6 +270,11 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       rss_bytes: Math.round(peak * share),
       ram_bytes: device.ram_bytes,
       ram_available_bytes: device.ram_available_bytes - Math.round(peak * share),
+      celsius: null,
+      thermal_status: null,
+      cooling_to_c: null,
+      elapsed_s: null,
+      of_s: null,
     }
   }
 

@@ -107,6 +107,12 @@ export function flagText(flag: Flag): string {
       return m.flag_early()
     case 'few_samples':
       return m.flag_few({ value: formatCount(flag.value) })
+    case 'charging':
+      return m.flag_charging({ count: flag.value })
+    case 'low_battery':
+      return m.flag_low_battery({ value: formatShare(flag.value / 100) })
+    case 'stuck_sensor':
+      return m.flag_stuck({ count: flag.value })
   }
 }
 

@@ -97,6 +97,7 @@ export function scaleFor(metric: Metric, values: number[]): Scale {
     const scale = byteScale(largest)
     return { divisor: 1000 ** scale, unit: byteUnits[scale] ?? 'B' }
   }
+  if (metric === 'mj_per_token') return { divisor: 1, unit: m.unit_mj() }
   return largest >= 10_000 ? { divisor: 1000, unit: 's' } : { divisor: 1, unit: 'ms' }
 }
 

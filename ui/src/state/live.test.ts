@@ -34,6 +34,11 @@ function update(changes: Partial<LiveUpdate>): LiveUpdate {
     rss_bytes: 1,
     ram_bytes: 2,
     ram_available_bytes: 1,
+    celsius: null,
+    thermal_status: null,
+    cooling_to_c: null,
+    elapsed_s: null,
+    of_s: null,
     ...changes,
   }
 }
