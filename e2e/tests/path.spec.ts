@@ -182,6 +182,27 @@ test('a failed cell says why and what would work instead', async ({ page }) => {
   await expect(page.getByTestId('doubts')).toContainText('1 of 14 cells could not be measured')
 })
 
+test('published claims stand apart from results, with the arithmetic', async ({ page }) => {
+  await open(page, '#/results')
+  await page.getByTestId('claims-link').click()
+  await expect(page).toHaveURL(/#\/claims$/)
+  await expect(page.getByTestId('nav-results')).toHaveAttribute('aria-current', 'page')
+  await expect(page.getByTestId('claim-set')).toContainText('Claimed, not measured')
+
+  const finding = page.getByTestId('finding').first()
+  await expect(finding).toHaveAttribute('data-standing', 'fails')
+  await expect(finding).toContainText('Not physically possible')
+  await expect(finding).toContainText('Xiaomi MiMo-7B-SFT · Short answers · Whole answer: 127 ms')
+  await expect(finding).toContainText(
+    'if each reads 3.80 GB of weights once, memory must give 1.50 TB/s to 2.99 TB/s. It gives 76.8 GB/s, at most 20 tok/s, so the answer takes at least 2.47 s.',
+  )
+  // Hollow: the plate shows through every mark.
+  const fills = await page
+    .locator('[data-testid=chart-claims] [aria-label=dot]')
+    .evaluateAll((marks) => marks.map((mark) => mark.getAttribute('fill')))
+  expect(new Set(fills)).toEqual(new Set(['var(--colour-plate)']))
+})
+
 test('an error that takes the window can be tried again', async ({ page }) => {
   await open(page, '#/', 'scenario=already-running')
   await expect(page.getByTestId('error-page')).toContainText('Pocketbench is already open')

@@ -33,6 +33,14 @@ const openAll = async (page: Page) => {
   await expect(page.getByTestId('sample').first()).toBeVisible()
 }
 
+/** Notes and table of the claims instead of their chart. */
+const openClaims = async (page: Page) => {
+  for (const details of await page.locator('main details').all())
+    await details.evaluate((element: HTMLDetailsElement) => (element.open = true))
+  await page.locator('figure label:has([value="table"])').click()
+  await expect(page.locator('[data-testid=chart-claims] tbody tr')).toHaveCount(10)
+}
+
 const openTray = async (page: Page) => {
   await page.getByTestId('job-tray-button').click()
   await expect(page.getByTestId('job-tray')).toBeVisible()
@@ -92,6 +100,12 @@ const states: State[] = [
   { name: 'result-empty', hash: '#/results/nothing', shows: '[data-testid=empty]' },
   { name: 'result-loading', hash: result, query: 'scenario=loading', shows: '[data-testid=loading]' },
   { name: 'result-error', hash: result, query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  { name: 'claims-full', hash: '#/claims', shows: '[data-testid=chart-claims] svg' },
+  { name: 'claims-opened', hash: '#/claims', shows: '[data-testid=finding]', prepare: openClaims },
+  { name: 'claims-partial', hash: '#/claims', query: 'scenario=partial', shows: '[data-testid=chart-claims] svg' },
+  { name: 'claims-empty', hash: '#/claims', query: 'scenario=empty', shows: '[data-testid=empty]' },
+  { name: 'claims-loading', hash: '#/claims', query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'claims-error', hash: '#/claims', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
   {
     name: 'jobs-full',
     hash: '#/',
@@ -168,6 +182,20 @@ for (const [language, words] of [
     await expectAccessible(page, project.name.endsWith('dark'))
     await expectNothingCutOff(page, language)
     await shoot(page, project.name, `result-${language}`)
+  })
+}
+
+for (const [language, words] of [
+  ['es', 'Físicamente imposible'],
+  ['zh-CN', '物理上不可能'],
+] as const) {
+  test(`claims in ${language} @shots`, async ({ page }, { project }) => {
+    await page.goto(`/?lang=${language}#/claims`)
+    await expect(page.getByTestId('finding').first()).toContainText(words)
+    await expect(page.locator('[data-testid=chart-claims] svg').first()).toBeVisible()
+    await expectAccessible(page, project.name.endsWith('dark'))
+    await expectNothingCutOff(page, language)
+    await shoot(page, project.name, `claims-${language}`)
   })
 }
 

@@ -3,9 +3,9 @@
 use crate::opened::Opened;
 use pocketbench_app_core::Result;
 use pocketbench_app_core::api::{
-    AppEvent, AppInfo, CatalogueEntry, DeletePreview, DownloadRequest, DownloadSettings, Estimate, ExportFormat,
-    FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow, StorageUse, SuiteInfo,
-    TokenState,
+    AppEvent, AppInfo, CatalogueEntry, ClaimsReport, DeletePreview, DownloadRequest, DownloadSettings, Estimate,
+    ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow, StorageUse,
+    SuiteInfo, TokenState,
 };
 use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
@@ -189,6 +189,11 @@ pub(crate) async fn export_run(
     path: PathBuf,
 ) -> Result<()> {
     opened.app().await?.export_to(run_id, format, &path).await
+}
+
+#[tauri::command]
+pub(crate) async fn claims(opened: State<'_, Opened>) -> Result<Vec<ClaimsReport>> {
+    opened.app().await?.claims().await
 }
 
 /// Sends what happens from now on, until the page is gone.

@@ -66,6 +66,7 @@ pub(crate) fn app<R: tauri::Runtime>(builder: tauri::Builder<R>, config: Config)
         commands::result,
         commands::samples,
         commands::export_run,
+        commands::claims,
         commands::subscribe,
     ])
 }

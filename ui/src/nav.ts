@@ -13,5 +13,5 @@ export interface NavEntry {
 export const nav: NavEntry[] = [
   { href: benchHref, label: m.nav_bench, icon: 'bench', screens: ['bench', 'run'] },
   { href: modelsHref, label: m.nav_models, icon: 'models', screens: ['models', 'model'] },
-  { href: resultsHref, label: m.nav_results, icon: 'results', screens: ['results', 'result'] },
+  { href: resultsHref, label: m.nav_results, icon: 'results', screens: ['results', 'result', 'claims'] },
 ]

@@ -9,6 +9,8 @@ test.each([
   ['#/results', { screen: 'results' }],
   ['#/results/abc', { screen: 'result', runId: 'abc' }],
   ['#/results/abc/more', { screen: 'unknown' }],
+  ['#/claims', { screen: 'claims' }],
+  ['#/claims/more', { screen: 'unknown' }],
   ['#/run', { screen: 'unknown' }],
   ['#/nonsense', { screen: 'unknown' }],
   ['#/results/%E0%A4%A', { screen: 'result', runId: '%E0%A4%A' }],

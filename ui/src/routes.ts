@@ -5,6 +5,7 @@ export type Route =
   | { screen: 'run'; jobId: string }
   | { screen: 'results' }
   | { screen: 'result'; runId: string }
+  | { screen: 'claims' }
   | { screen: 'models' }
   | { screen: 'model'; id: string }
   | { screen: 'unknown' }
@@ -16,6 +17,7 @@ export function parseRoute(hash: string): Route {
   if (rest.length === 0 && first === 'run' && second) return { screen: 'run', jobId: second }
   if (rest.length === 0 && first === 'results')
     return second ? { screen: 'result', runId: second } : { screen: 'results' }
+  if (second === undefined && first === 'claims') return { screen: 'claims' }
   if (rest.length === 0 && first === 'models') return second ? { screen: 'model', id: second } : { screen: 'models' }
   return { screen: 'unknown' }
 }
@@ -30,6 +32,7 @@ function decode(part: string): string {
 
 export const benchHref = '#/'
 export const resultsHref = '#/results'
+export const claimsHref = '#/claims'
 export const modelsHref = '#/models'
 /** `id`: a catalogue's id, or the path of a file that is here. */
 export const modelHref = (id: string): string => `#/models/${encodeURIComponent(id)}`

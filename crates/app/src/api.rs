@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use pocketbench_domain::catalogue::{CatalogueModel, ModelSource};
+use pocketbench_domain::claims::{ClaimSet, Finding, Standing};
 use pocketbench_domain::conditions::{Conditions, ThermalStatus};
 use pocketbench_domain::error::ErrorReport;
 use pocketbench_domain::fit::{Fit, FitAdvice};
@@ -472,4 +473,46 @@ pub enum ExportFormat {
     Csv,
     /// A report to read.
     Markdown,
+}
+
+/// Figures that someone has published, with what can be said about them without measuring.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ClaimsReport {
+    /// The publication.
+    pub set: ClaimSet,
+    /// Every check, what holds as well as what does not: claims first, in their order.
+    pub findings: Vec<CheckedFinding>,
+    /// What this device could do with the same models. Absent while its memory bandwidth is not known.
+    pub here: Option<LimitsHere>,
+}
+
+/// A check and what follows from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct CheckedFinding {
+    /// The arithmetic.
+    pub finding: Finding,
+    /// How the statement stands.
+    pub standing: Standing,
+    /// The same in English.
+    pub sentence: String,
+}
+
+/// The limit that this device's memory sets to the models of a publication.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct LimitsHere {
+    /// Bytes a second that memory gives, as measured here.
+    pub bandwidth: f64,
+    /// One a model of which it is known how much a token reads.
+    pub limits: Vec<LimitHere>,
+}
+
+/// The limit of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct LimitHere {
+    /// A model of the set.
+    pub model: String,
+    /// Bytes of weights that a token reads.
+    pub bytes_per_token: u64,
+    /// Tokens a second that cannot be exceeded.
+    pub limit_tps: f64,
 }

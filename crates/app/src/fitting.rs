@@ -78,6 +78,12 @@ impl App {
         Ok(self.store().setting(&self.experience_key().await?).await?.unwrap_or_default())
     }
 
+    /// Memory bandwidth of this device in bytes a second, measured once. `None` while something else is measured and where
+    /// memory is short.
+    pub(crate) async fn bandwidth(&self) -> Result<Option<f64>> {
+        Ok(self.speedometer().await?.0.bandwidth)
+    }
+
     /// What this device has shown, with its memory bandwidth measured once, at a moment when nothing else is.
     pub(crate) async fn speedometer(&self) -> Result<Speedometer> {
         // Whoever asks meanwhile waits for the answer instead of going without.

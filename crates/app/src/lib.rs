@@ -5,6 +5,7 @@
 
 pub mod api;
 mod catalogue;
+mod claims;
 mod downloads;
 mod estimate;
 mod fitting;
@@ -18,6 +19,7 @@ mod report;
 mod results;
 mod runs;
 
+pub use claims::claims;
 pub use jobs::Events;
 pub use llama_bench::BenchRecord;
 pub use pocketbench_bench::suites;

@@ -51,16 +51,33 @@ fn committed_types_are_what_rust_says() {
     all.visit::<api::ExportFormat>();
     all.visit::<RunResult>();
     all.visit::<DeviceProfile>();
+    all.visit::<api::ClaimsReport>();
     let declarations: Vec<String> = all.found.into_values().collect();
     let text = format!(
         "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\n\n{}",
         declarations.join("\n")
     );
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/src/backend/types.ts");
+    hold("types.ts", &text);
+}
+
+/// The fake backend shows the claims that ship, which nobody measured either. The bandwidth is made up.
+#[test]
+fn the_fakes_claims_are_those_that_ship() {
+    let claims = serde_json::to_string_pretty(&pocketbench_app_core::claims(Some(20e9))).unwrap();
+    let text = format!(
+        "// Generated from models/claims/ by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\nimport type {{ ClaimsReport }} from '../types'\n\nexport const claims: ClaimsReport[] = {claims}\n"
+    );
+    hold("fixtures/claims.ts", &text);
+}
+
+/// Compares a generated file with the committed one, or writes it.
+#[track_caller]
+fn hold(name: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/backend").join(name);
     if std::env::var_os("UPDATE_TYPES").is_some() {
-        std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
-        std::fs::write(path, &text).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == text, "ui/src/backend/types.ts is out of date: run this test with UPDATE_TYPES=1");
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "ui/src/backend/{name} is out of date: run this test with UPDATE_TYPES=1");
 }

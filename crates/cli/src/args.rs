@@ -24,6 +24,12 @@ pub(crate) enum Command {
     Models(Models),
     /// Show this machine as it is stored with every run.
     Device(Device),
+    /// Show figures that others have published, and whether they can be true. None of them was measured here.
+    Claims {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Serve the worker protocol on standard input and output. Pocketbench starts it by itself.
     #[command(hide = true)]
     Worker,

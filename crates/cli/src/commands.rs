@@ -28,6 +28,11 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
             }
             Ok(0)
         }
+        Command::Claims { json } => {
+            let claims = crate::models::looking().await?.claims().await?;
+            crate::models::show(json, &claims, output::claims);
+            Ok(0)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pocketbench", &mut std::io::stdout());
             Ok(0)

@@ -60,14 +60,14 @@ pub(crate) async fn run(command: Models) -> Result<u8> {
 }
 
 /// For looking only, beside an app that may be at work. Without a database there is one to be made.
-async fn looking() -> Result<App> {
+pub(crate) async fn looking() -> Result<App> {
     match App::open_read_only(config()?).await {
         Err(error) if error.code == ErrorCode::NotFound => App::open(config()?).await,
         other => other,
     }
 }
 
-fn show<T: serde::Serialize>(json: bool, value: &[T], print: fn(&[T])) {
+pub(crate) fn show<T: serde::Serialize>(json: bool, value: &[T], print: fn(&[T])) {
     if json {
         output::json(&value);
     } else {

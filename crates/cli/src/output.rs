@@ -5,13 +5,15 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pocketbench_app_core::api::{
-    CatalogueEntry, DeletePreview, FitReport, FoundModel, LiveUpdate, ModelEntry, RunSummary, SpeedForecast, TokenState,
+    CatalogueEntry, ClaimsReport, DeletePreview, FitReport, FoundModel, LiveUpdate, ModelEntry, RunSummary,
+    SpeedForecast, TokenState,
 };
 use pocketbench_app_core::domain::ErrorReport;
+use pocketbench_app_core::domain::claims::{BandwidthCertainty, Claim, ClaimSet};
 use pocketbench_app_core::domain::compare::{CellOutcome, RowVerdict, RunResult};
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
-use pocketbench_app_core::domain::format::bytes;
+use pocketbench_app_core::domain::format::{bytes, significant};
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::{figure, row_says, wire_name};
 use std::fmt::Write as _;
@@ -183,6 +185,90 @@ pub(crate) fn runs(runs: &[RunSummary]) {
         ]);
     }
     text(&format!("{list}\n"));
+}
+
+/// Published figures and what can be said about them.
+pub(crate) fn claims(reports: &[ClaimsReport]) {
+    let mut out = String::new();
+    for report in reports {
+        let set = &report.set;
+        let device = &set.device;
+        let _ = writeln!(
+            out,
+            "{}\nClaimed, not measured. {}, {}.\nDevice stated: {}, {}, {} of memory, {}, {}",
+            printable(&set.title),
+            printable(&set.source.publication),
+            printable(&set.source.published),
+            printable(&device.name),
+            printable(&device.chip),
+            bytes(device.ram_bytes as f64),
+            printable(&device.os),
+            printable(&device.precision),
+        );
+        if let Some(bandwidth) = &device.bandwidth {
+            let how = match bandwidth.certainty {
+                BandwidthCertainty::Measured => "measured on such a device",
+                BandwidthCertainty::SpecificationPeak => "the peak of its specification",
+            };
+            let _ = writeln!(out, "Its memory gives {}/s: {how}", bytes(bandwidth.bytes_per_s));
+        }
+        let _ = writeln!(out, "\n{}\n", published(set));
+        let _ = writeln!(out, "Checked without measuring:");
+        for checked in &report.findings {
+            let stands = wire_name(&checked.standing);
+            let _ = writeln!(out, "  {stands:<8} {}", printable(&checked.sentence));
+        }
+        out.push('\n');
+        match &report.here {
+            None => out.push_str("This device: – (its memory bandwidth is not known yet)\n"),
+            Some(here) => {
+                let _ = writeln!(out, "This device: memory gives {}/s, as measured here.", bytes(here.bandwidth));
+                for limit in &here.limits {
+                    let _ = writeln!(
+                        out,
+                        "  {}: a token reads {}, so at most {} tok/s",
+                        printable(claimed_name(set, &limit.model)),
+                        bytes(limit.bytes_per_token as f64),
+                        significant(limit.limit_tps, None, 3)
+                    );
+                }
+            }
+        }
+    }
+    text(&out);
+}
+
+fn claimed_name<'a>(set: &'a ClaimSet, id: &'a str) -> &'a str {
+    set.models.iter().find(|model| model.id == id).map_or(id, |model| &model.name)
+}
+
+/// The figures of a publication as it states them, one a line.
+fn published(set: &ClaimSet) -> Table {
+    let mut list = table();
+    let mut titles = vec!["Claimed", "Of"];
+    titles.extend(set.models.iter().map(|model| model.name.as_str()));
+    list.set_header(titles.iter().map(|title| Cell::new(printable(title)).add_attribute(Attribute::Bold)));
+    let mut seen = Vec::new();
+    for claim in &set.claims {
+        if seen.contains(&(claim.metric, claim.task)) {
+            continue;
+        }
+        seen.push((claim.metric, claim.task));
+        let mut cells = vec![
+            Cell::new(claim.metric.label()),
+            Cell::new(claim.task.map_or_else(String::new, |task| wire_name(&task).replace('_', " "))),
+        ];
+        for model in &set.models {
+            let same =
+                |other: &&Claim| other.model == model.id && (other.metric, other.task) == (claim.metric, claim.task);
+            let stated = set.claims.iter().find(same);
+            cells.push(right(
+                stated.map_or_else(|| "–".to_owned(), |claim| format!("{} {}", claim.value, wire_name(&claim.unit))),
+            ));
+        }
+        list.add_row(cells);
+    }
+    list
 }
 
 /// The machine.

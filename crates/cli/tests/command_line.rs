@@ -134,6 +134,19 @@ fn compare_measures_two_models_and_gives_a_verdict() {
 }
 
 #[test]
+fn claims_are_shown_as_claims_with_the_arithmetic() {
+    let home = Home::new();
+    let table = String::from_utf8(home.run(&["claims"]).stdout).unwrap();
+    for wanted in ["Claimed, not measured.", "127 ms", "not physically possible", "This device:"] {
+        assert!(table.contains(wanted), "{wanted}: {table}");
+    }
+    let json: Value = serde_json::from_slice(&home.run(&["claims", "--json"]).stdout).unwrap();
+    assert_eq!(json[0]["set"]["source"]["kind"], "published claim, not measured by this project");
+    let fails = json[0]["findings"].as_array().unwrap().iter().filter(|f| f["standing"] == "fails").count();
+    assert!(fails >= 6, "{json}");
+}
+
+#[test]
 fn bench_writes_llama_benchs_records() {
     let home = Home::new();
     let output = home.run(&["bench", &smollm2(), "-p", "32", "-n", "8", "-d", "0,64", "-r", "2", "--json"]);

@@ -2,6 +2,7 @@ import type {
   AppEvent,
   AppInfo,
   CatalogueEntry,
+  ClaimsReport,
   DeletePreview,
   DeviceProfile,
   DownloadRequest,
@@ -79,6 +80,8 @@ export interface Backend {
   samples(runId: string): Promise<SampleRow[]>
   /** Lets the person pick a place and writes the run there; answers the path, or `null` if they changed their mind. */
   exportRun(runId: string, format: ExportFormat): Promise<string | null>
+  /** What others have published, checked without measuring. */
+  claims(): Promise<ClaimsReport[]>
   /** Calls the listener for every event from now on. Resolves, once events flow, to a function that ends it. */
   subscribe(listener: (event: AppEvent) => void): Promise<() => void>
 }

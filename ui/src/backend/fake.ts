@@ -3,6 +3,7 @@
 // how many updates the running one stands still.
 import type { Backend } from './backend'
 import * as shop from './fixtures/catalogue'
+import { claims } from './fixtures/claims'
 import * as machine from './fixtures/machine'
 import { conclude, failureOf, measure, stepsOf, type Plan, type Profile, type Step } from './fixtures/results'
 import { answers, infoOf, suites } from './fixtures/suites'
@@ -694,6 +695,11 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       answer(() => {
         runById(runId)
         return `/home/tester/Documents/pocketbench.${format === 'markdown' ? 'md' : format}`
+      }),
+    claims: () =>
+      answer(() => {
+        if (scenario === 'empty') return []
+        return scenario === 'partial' ? claims.map((report) => ({ ...report, here: null })) : claims
       }),
     async subscribe(listener) {
       await answer(() => null)

@@ -48,6 +48,7 @@ export const tauriBackend: Backend = {
   runs: () => invoke('runs'),
   result: (runId) => invoke('result', { runId }),
   samples: (runId) => invoke('samples', { runId }),
+  claims: () => invoke('claims'),
 
   async exportRun(runId, format) {
     const extension = extensions[format]

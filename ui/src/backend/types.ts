@@ -36,6 +36,16 @@ data_folder: string,
 models_folder: string, };
 
 /**
+ * How an average was formed.
+ */
+export type Average = "arithmetic" | "geometric";
+
+/**
+ * How a memory bandwidth is known.
+ */
+export type BandwidthCertainty = "measured" | "specification_peak";
+
+/**
  * Generate from several prompts as parallel sequences of one context.
  */
 export type BatchRequest = { 
@@ -286,6 +296,254 @@ export type CellState = "pending" | "done" | "failed";
  * How sure.
  */
 export type Certainty = "low" | "moderate" | "high";
+
+/**
+ * A check and what follows from it.
+ */
+export type CheckedFinding = { 
+/**
+ * The arithmetic.
+ */
+finding: Finding, 
+/**
+ * How the statement stands.
+ */
+standing: Standing, 
+/**
+ * The same in English.
+ */
+sentence: string, };
+
+/**
+ * One published figure.
+ */
+export type Claim = { 
+/**
+ * Name within the set.
+ */
+id: string, 
+/**
+ * Whose figure: a model of the set.
+ */
+model: string, 
+/**
+ * What the figure is.
+ */
+metric: ClaimedMetric, 
+/**
+ * Kind of work it was taken on.
+ */
+task: Category | null, 
+/**
+ * Tokens of one answer, where stated.
+ */
+tokens: TokenRange | null, 
+/**
+ * Prompts of a batch, where it is one.
+ */
+prompts: number | null, 
+/**
+ * The figure as published.
+ */
+value: number, 
+/**
+ * Its unit as published.
+ */
+unit: ClaimUnit, };
+
+/**
+ * One publication and its figures, as a file in `models/claims/`.
+ */
+export type ClaimSet = { 
+/**
+ * Version of this format, 1.
+ */
+schema: number, 
+/**
+ * Stable name.
+ */
+id: string, 
+/**
+ * For people.
+ */
+title: string, 
+/**
+ * Where the figures come from.
+ */
+source: ClaimSource, 
+/**
+ * What the source says they were measured on.
+ */
+device: ClaimedDevice, 
+/**
+ * The models, as the source names them.
+ */
+models: Array<ClaimedModel>, 
+/**
+ * How the source says it measured.
+ */
+method: ClaimedMethod, 
+/**
+ * The figures.
+ */
+claims: Array<Claim>, 
+/**
+ * What the source concludes from its own figures.
+ */
+comparisons: Array<StatedComparison>, 
+/**
+ * The source's weighted totals, where it gives any.
+ */
+scorecard: StatedScorecard | null, 
+/**
+ * What else it states that bears on a choice, in our words. Nothing here can be checked.
+ */
+statements: Array<string>, };
+
+/**
+ * Where published figures come from.
+ */
+export type ClaimSource = { 
+/**
+ * What the publication is, and who wrote it, where that is known.
+ */
+publication: string, 
+/**
+ * When it appeared, as exactly as is known: `2026`, `2026-03` or `2026-03-09`.
+ */
+published: string, 
+/**
+ * What these figures are: `published claim, not measured by this project`.
+ */
+kind: string, 
+/**
+ * What a reader must know to judge them, such as what the source leaves open.
+ */
+notes: Array<string>, };
+
+/**
+ * The unit that a figure was published in. MB and GB are powers of ten.
+ */
+export type ClaimUnit = "ms" | "s" | "tok/s" | "B" | "MB" | "GB";
+
+/**
+ * How fast a device reads its memory, and how we know.
+ */
+export type ClaimedBandwidth = { 
+/**
+ * Bytes a second.
+ */
+bytes_per_s: number, 
+/**
+ * How we know.
+ */
+certainty: BandwidthCertainty, 
+/**
+ * Where the figure comes from, in words.
+ */
+source: string, };
+
+/**
+ * A device as a publication describes it.
+ */
+export type ClaimedDevice = { 
+/**
+ * Product, such as `Xiaomi 14 Pro`.
+ */
+name: string, 
+/**
+ * Processor.
+ */
+chip: string, 
+/**
+ * Physical memory.
+ */
+ram_bytes: number, 
+/**
+ * Operating system and version.
+ */
+os: string, 
+/**
+ * Number format of the weights, as the source calls it, such as `INT4`.
+ */
+precision: string, 
+/**
+ * How fast its memory is, where that is known.
+ */
+bandwidth: ClaimedBandwidth | null, };
+
+/**
+ * How a publication says that it measured.
+ */
+export type ClaimedMethod = { 
+/**
+ * Repetitions behind each figure.
+ */
+runs: number | null, 
+/**
+ * Percentile that it reports beside the mean, such as 95.
+ */
+percentile: number | null, 
+/**
+ * What is questionable about it, in our words.
+ */
+notes: Array<string>, };
+
+/**
+ * A figure's meaning: one of ours, or a size that we do not measure as a figure of a task.
+ */
+export type ClaimedMetric = Metric | ClaimedSize;
+
+/**
+ * A model as a publication describes it.
+ */
+export type ClaimedModel = { 
+/**
+ * Name within the set.
+ */
+id: string, 
+/**
+ * As the source calls it.
+ */
+name: string, 
+/**
+ * The model of our catalogue that it is, where there is one.
+ */
+catalogue_id: string | null, 
+/**
+ * Number of weights.
+ */
+n_params: number, 
+/**
+ * As the source calls it, such as `INT4`.
+ */
+quantization: string, 
+/**
+ * Whether only a part of the weights works on a token: then a file's size does not say what a token reads.
+ */
+mixture_of_experts: boolean, };
+
+/**
+ * A size that publications state. `docs/benchmarking.md` defines the terms.
+ */
+export type ClaimedSize = "file_bytes" | "kv_bytes" | "storage_bytes" | "baseline_rss_bytes";
+
+/**
+ * Figures that someone has published, with what can be said about them without measuring.
+ */
+export type ClaimsReport = { 
+/**
+ * The publication.
+ */
+set: ClaimSet, 
+/**
+ * Every check, what holds as well as what does not: claims first, in their order.
+ */
+findings: Array<CheckedFinding>, 
+/**
+ * What this device could do with the same models. Absent while its memory bandwidth is not known.
+ */
+here: LimitsHere | null, };
 
 /**
  * What the machine was like during a span.
@@ -884,6 +1142,75 @@ job_id: JobId | null,
 partial_bytes: number | null, };
 
 /**
+ * What a check found: numbers, so that every language can word it.
+ */
+export type Finding = { "kind": "limit", 
+/**
+ * Which claim.
+ */
+claim: string, 
+/**
+ * The arithmetic.
+ */
+check: LimitCheck, } | { "kind": "memory", 
+/**
+ * Which claim.
+ */
+claim: string, 
+/**
+ * Claimed.
+ */
+bytes: number, 
+/**
+ * What the device has.
+ */
+ram_bytes: number, } | { "kind": "comparison", 
+/**
+ * Which one.
+ */
+comparison: string, 
+/**
+ * As stated.
+ */
+lower_by_percent: number, 
+/**
+ * As computed from the source's own figures.
+ */
+readings: Array<Reading>, } | { "kind": "weights", 
+/**
+ * Their sum, which should be 100.
+ */
+sum_percent: number, } | { "kind": "total", 
+/**
+ * Which model.
+ */
+model: string, 
+/**
+ * As stated.
+ */
+stated: number, 
+/**
+ * As computed, unrounded.
+ */
+computed: number, 
+/**
+ * Whether they agree to the digits stated.
+ */
+agrees: boolean, } | { "kind": "percentile", 
+/**
+ * Which percentile, such as 95.
+ */
+percentile: number, 
+/**
+ * Values.
+ */
+runs: number, 
+/**
+ * Fewest values that have another value between this percentile and the largest.
+ */
+runs_needed: number, };
+
+/**
  * Predicted memory of a loaded model, in bytes.
  */
 export type Fit = { 
@@ -1202,6 +1529,79 @@ url: string | null,
 must_accept: boolean, };
 
 /**
+ * A figure beside the limit that memory sets, with the arithmetic. It holds where each token reads the weights once; a
+ * method that takes several tokens from one reading (speculative decoding) would have to take at least
+ * [`times_limit`](Self::times_limit) on average.
+ */
+export type LimitCheck = { 
+/**
+ * What follows.
+ */
+verdict: LimitVerdict, 
+/**
+ * The time that is claimed, in seconds; for a rate, the time of one token.
+ */
+seconds: number, 
+/**
+ * Times that the weights are read in it: tokens of an answer, 1 for a rate. `None` where not stated.
+ */
+tokens: TokenRange | null, 
+/**
+ * Bytes read for one token.
+ */
+bytes_per_token: number, 
+/**
+ * Bytes a second that the device's memory gives.
+ */
+bandwidth: number, 
+/**
+ * Bytes a second that the shortest stated answer needs.
+ */
+needed_least: number | null, 
+/**
+ * Bytes a second that the longest stated answer needs.
+ */
+needed_most: number | null, 
+/**
+ * Least bytes a second needed ÷ those that there are.
+ */
+times_limit: number | null, 
+/**
+ * The least time that the shortest stated answer takes on this memory, in seconds.
+ */
+fastest_seconds: number | null, 
+/**
+ * Tokens a second that the memory allows.
+ */
+limit_tps: number, 
+/**
+ * Tokens that can be had in the time claimed.
+ */
+tokens_in_time: number, };
+
+/**
+ * The limit of one model.
+ */
+export type LimitHere = { 
+/**
+ * A model of the set.
+ */
+model: string, 
+/**
+ * Bytes of weights that a token reads.
+ */
+bytes_per_token: number, 
+/**
+ * Tokens a second that cannot be exceeded.
+ */
+limit_tps: number, };
+
+/**
+ * What memory bandwidth says to a figure.
+ */
+export type LimitVerdict = "possible" | "doubtful" | "impossible" | "length_not_stated";
+
+/**
  * When to stop.
  */
 export type Limits = { 
@@ -1217,6 +1617,19 @@ stop: Array<string>,
  * Fixed-length mode: end-of-generation tokens are never picked.
  */
 ignore_eos: boolean, };
+
+/**
+ * The limit that this device's memory sets to the models of a publication.
+ */
+export type LimitsHere = { 
+/**
+ * Bytes a second that memory gives, as measured here.
+ */
+bandwidth: number, 
+/**
+ * One a model of which it is known how much a token reads.
+ */
+limits: Array<LimitHere>, };
 
 /**
  * What a run does right now. Sent at most every 100 ms; text in between is gathered, nothing is left out.
@@ -1734,6 +2147,39 @@ value: number,
 interval: Interval, };
 
 /**
+ * A stated comparison, computed anew in one way.
+ */
+export type Reading = { 
+/**
+ * From which figures.
+ */
+metrics: Array<ClaimedMetric>, 
+/**
+ * Averaged how.
+ */
+average: Average, 
+/**
+ * Tasks that both models have.
+ */
+tasks: number, 
+/**
+ * Arithmetic mean of the model, in the metric's unit.
+ */
+mean: number, 
+/**
+ * Arithmetic mean of the other.
+ */
+against_mean: number, 
+/**
+ * By how much the model is lower, in percent.
+ */
+lower_by_percent: number, 
+/**
+ * Whether that is the number stated, as rounded there.
+ */
+agrees: boolean, };
+
+/**
  * Who says a message.
  */
 export type Role = "system" | "user" | "assistant";
@@ -2095,6 +2541,92 @@ max: number,
 mean: number, };
 
 /**
+ * How a statement stands after a check.
+ */
+export type Standing = "holds" | "unclear" | "fails";
+
+/**
+ * A publication's conclusion that one model's figures are lower than another's by a share.
+ */
+export type StatedComparison = { 
+/**
+ * Name within the set.
+ */
+id: string, 
+/**
+ * What is stated, in our words and without the number, such as `lower average latency`.
+ */
+says: string, 
+/**
+ * The model that is said to be lower.
+ */
+model: string, 
+/**
+ * Than which.
+ */
+against: string, 
+/**
+ * By how much, in percent.
+ */
+lower_by_percent: number, 
+/**
+ * Digits after the point of the number stated.
+ */
+decimals: number, 
+/**
+ * The figures that it may rest on, the likeliest meaning of the words first. Each entry is a set of metrics that
+ * are averaged over all tasks that both models have.
+ */
+bases: Array<Array<ClaimedMetric>>, };
+
+/**
+ * One criterion of a scorecard.
+ */
+export type StatedCriterion = { 
+/**
+ * For people.
+ */
+name: string, 
+/**
+ * Its weight.
+ */
+weight_percent: number, };
+
+/**
+ * A publication's weighted scores.
+ */
+export type StatedScorecard = { 
+/**
+ * What is weighed.
+ */
+criteria: Array<StatedCriterion>, 
+/**
+ * What each model got.
+ */
+totals: Array<StatedTotal>, };
+
+/**
+ * Scores of one model.
+ */
+export type StatedTotal = { 
+/**
+ * The model.
+ */
+model: string, 
+/**
+ * One score a criterion, in their order.
+ */
+scores: Array<number>, 
+/**
+ * The total that the source states.
+ */
+total: number, 
+/**
+ * Digits after the point of that total.
+ */
+decimals: number, };
+
+/**
  * What the models take up.
  */
 export type StorageUse = { 
@@ -2399,6 +2931,19 @@ matrix_bytes: number, };
  * How hot the system says it is, in Android's words and order (`PowerManager.THERMAL_STATUS_*`).
  */
 export type ThermalStatus = "none" | "light" | "moderate" | "severe" | "critical" | "emergency" | "shutdown";
+
+/**
+ * How many tokens an answer had.
+ */
+export type TokenRange = { 
+/**
+ * At least.
+ */
+least: number, 
+/**
+ * At most, where that is stated.
+ */
+most: number | null, };
 
 /**
  * Where the hub's token is kept.

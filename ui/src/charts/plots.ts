@@ -17,6 +17,8 @@ export interface IntervalChart {
   unit: string
   /** A line that the values are held against. */
   limit?: { value: number; label: string } | undefined
+  /** Nobody measured them here. */
+  hollow?: boolean
 }
 
 export interface MemoryPart {
@@ -71,7 +73,7 @@ function frame(width: number, rem: number) {
   }
 }
 
-function intervalPlot({ points, unit, limit }: IntervalChart, width: number, rem: number) {
+function intervalPlot({ points, unit, limit, hollow }: IntervalChart, width: number, rem: number) {
   const tasks = [...new Set(points.map((point) => point.task))]
   const slots = new Set(points.map((point) => point.slot)).size
   const lane = 0.26
@@ -79,6 +81,8 @@ function intervalPlot({ points, unit, limit }: IntervalChart, width: number, rem
   const ends = points.filter((point) => point.low !== null && point.high !== null)
   const tick = { stroke: (point: IntervalPoint) => modelColour(point.slot), strokeWidth: 2 }
   const largest = Math.max(limit?.value ?? 0, ...points.map((point) => point.high ?? point.median))
+  // A line close to zero would run through the titles.
+  const beside = limit && limit.value < 0.05 * largest
   return plot({
     ...frame(width, rem),
     height: tasks.length * rem * 4.25 + rem * 2.5,
@@ -98,6 +102,7 @@ function intervalPlot({ points, unit, limit }: IntervalChart, width: number, rem
         }),
       text(tasks, {
         y: (task: string) => tasks.indexOf(task) - 0.3,
+        ...(limit && beside ? { x: limit.value, dx: rem * 0.4 } : {}),
         frameAnchor: 'left',
         textAnchor: 'start',
         fill: 'var(--colour-ink)',
@@ -111,7 +116,15 @@ function intervalPlot({ points, unit, limit }: IntervalChart, width: number, rem
       ...[0, 1].map((slot) =>
         dot(
           points.filter((point) => point.slot === slot),
-          { x: 'median', y, r: rem * 0.28, symbol: symbols[slot] ?? 'circle', fill: modelColour(slot) },
+          {
+            x: 'median',
+            y,
+            r: rem * 0.28,
+            symbol: symbols[slot] ?? 'circle',
+            fill: hollow ? 'var(--colour-plate)' : modelColour(slot),
+            stroke: modelColour(slot),
+            strokeWidth: hollow ? 2 : 0,
+          },
         ),
       ),
       text(points, {

@@ -38,6 +38,12 @@ export function formatNumber(value: number, decimals: number, options: Intl.Numb
   )
 }
 
+/** A number with so many significant digits. */
+export function formatSignificant(value: number, digits: number): string {
+  const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)))
+  return formatNumber(value, digits - 1 - magnitude)
+}
+
 /** A whole number. */
 export const formatCount = (value: number): string => formatNumber(value, 0)
 
