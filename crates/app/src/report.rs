@@ -3,10 +3,10 @@
 use crate::api::ExportFormat;
 use crate::llama_bench::{self, BenchRecord};
 use crate::{App, Result, blocking};
-use pocketbench_domain::compare::{MemorySummary, RowVerdict, RunResult};
+use pocketbench_domain::compare::{EntryResult, MemorySummary, RowVerdict, RunResult};
 use pocketbench_domain::format::{TABLE_DIGITS, bytes, significant, with_interval};
 use pocketbench_domain::metric::Metric;
-use pocketbench_domain::run::{RunId, Sample};
+use pocketbench_domain::run::{RunEntry, RunId, Sample};
 use pocketbench_domain::stats::Summary;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use serde::Serialize;
@@ -74,16 +74,17 @@ pub fn render(result: &RunResult, samples: &[Sample], format: ExportFormat) -> R
 }
 
 fn csv(result: &RunResult) -> String {
-    let mut out = String::from("run_id,slot,model,quantization,task,category,metric,unit,repetition,value\n");
+    let mut out = String::from("run_id,slot,model,quantization,variant,task,category,metric,unit,repetition,value\n");
     for task in &result.tasks {
         for row in &task.rows {
-            for (entry, values) in result.entries.iter().zip(&row.values) {
+            for ((entry, asked), values) in result.entries.iter().zip(&result.run.spec.entries).zip(&row.values) {
                 for (repetition, value) in values.iter().enumerate() {
                     let fields = [
                         result.run.id.to_string(),
                         entry.slot.to_string(),
                         entry.model.header.name.clone(),
                         entry.model.header.quantization.clone(),
+                        asked.variant.clone().unwrap_or_default(),
                         task.task_id.clone(),
                         wire_name(&task.category),
                         wire_name(&row.metric),
@@ -129,18 +130,27 @@ pub fn figure(metric: Metric, summary: Option<&Summary>) -> String {
     }
 }
 
+/// What stands for an entry in a table: A, B and so on.
+#[must_use]
+pub fn letter(slot: usize) -> String {
+    u8::try_from(slot)
+        .ok()
+        .filter(|n| *n < 26)
+        .map_or_else(|| (slot + 1).to_string(), |n| char::from(b'A' + n).to_string())
+}
+
 /// What a row says, such as `A, 1.8 ×` or `no real difference`.
 #[must_use]
 pub fn row_says(row: &pocketbench_domain::compare::MetricRow) -> String {
     match &row.verdict {
         RowVerdict::Winner { slot } => {
-            let better = if *slot == 0 { "A" } else { "B" };
+            let better = letter(*slot as usize);
             match row.ratio {
                 Some(ratio) => {
                     let times = ratio.value.max(1.0 / ratio.value);
                     format!("{better}, {} ×", significant(times, None, 3))
                 }
-                None => better.to_owned(),
+                None => better,
             }
         }
         RowVerdict::NoRealDifference => "no real difference".to_owned(),
@@ -169,9 +179,15 @@ fn plain(text: &str) -> String {
 
 fn markdown(result: &RunResult) -> String {
     let mut out = String::new();
-    let titles: Vec<String> = result.entries.iter().map(|entry| plain(&entry.label)).collect();
+    // Of a sweep the model's name once is enough.
+    let title = |(asked, entry): (&RunEntry, &EntryResult)| plain(asked.variant.as_deref().unwrap_or(&entry.label));
+    let titles: Vec<String> = result.run.spec.entries.iter().zip(&result.entries).map(title).collect();
+    let heading = match (&result.run.spec.suite.sweep, result.entries.first()) {
+        (Some(_), Some(entry)) => format!("{}: {}", plain(&entry.model.label()), plain(&result.run.spec.suite.title)),
+        _ => titles.join(" against "),
+    };
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "# {}\n\n{}\n", titles.join(" against "), plain(&result.verdict.sentence));
+    let _ = writeln!(out, "# {heading}\n\n{}\n", plain(&result.verdict.sentence));
     let _ = writeln!(
         out,
         "Measured on {} ({}, {} of memory, {}) with the suite *{}* version {}, started {}.\n",
@@ -184,6 +200,7 @@ fn markdown(result: &RunResult) -> String {
         result.run.started_at.format("%Y-%m-%d %H:%M UTC"),
     );
     table(&mut out, result, &titles);
+    curves(&mut out, result);
     memory(&mut out, result, &titles);
     notes(&mut out, result);
     provenance(&mut out, result, &titles);
@@ -196,8 +213,7 @@ fn table(out: &mut String, result: &RunResult, titles: &[String]) {
         "## Figures\n\nMedian and its 95 % interval over {} repetitions.\n",
         result.run.spec.suite.repetitions
     );
-    let heads: Vec<String> =
-        titles.iter().zip(["A", "B"]).map(|(title, letter)| format!("{letter}: {title}")).collect();
+    let heads: Vec<String> = (0..).zip(titles).map(|(slot, title)| format!("{}: {title}", letter(slot))).collect();
     let _ = writeln!(out, "| Task | Figure | {} | Better |", heads.join(" | "));
     let _ = writeln!(out, "|---|---|{}---|", "---:|".repeat(titles.len()));
     for task in &result.tasks {
@@ -212,6 +228,28 @@ fn table(out: &mut String, result: &RunResult, titles: &[String]) {
                 sides.join(" | "),
                 row_says(row)
             );
+        }
+    }
+}
+
+/// Rows of a curve's table.
+const CURVE_ROWS: usize = 20;
+
+/// Decode rate and temperature over the time of a sustained task.
+fn curves(out: &mut String, result: &RunResult) {
+    for task in &result.tasks {
+        for (slot, curve) in (0..).zip(&task.curves).filter(|(_, curve)| !curve.is_empty()) {
+            let _ = writeln!(
+                out,
+                "\n## {} over time: {}\n\n| Time, s | tok/s | °C |\n|---:|---:|---:|",
+                plain(&task.title),
+                letter(slot)
+            );
+            for point in curve.iter().step_by(curve.len().div_ceil(CURVE_ROWS)) {
+                let celsius = point.celsius.map_or_else(|| "–".to_owned(), |c| format!("{c:.1}"));
+                let rate = significant(point.decode_tps, None, TABLE_DIGITS);
+                let _ = writeln!(out, "| {:.0} | {rate} | {celsius} |", point.at_s);
+            }
         }
     }
 }
@@ -242,7 +280,8 @@ fn memory(out: &mut String, result: &RunResult, titles: &[String]) {
 fn notes(out: &mut String, result: &RunResult) {
     let mut lines = Vec::new();
     for task in &result.tasks {
-        for (cell, letter) in task.cells.iter().zip(["A", "B"]) {
+        for (slot, cell) in (0..).zip(&task.cells) {
+            let letter = letter(slot);
             if let Some(failure) = &cell.failure {
                 lines.push(format!(
                     "- {letter}, {}: could not be measured: {}",
@@ -254,6 +293,9 @@ fn notes(out: &mut String, result: &RunResult) {
                 lines.push(format!("- {letter}, {}: {}", plain(&task.title), wire_name(&flag.kind).replace('_', " ")));
             }
         }
+    }
+    for left_out in &result.run.spec.left_out {
+        lines.push(format!("- {} was not tried: {}", plain(&left_out.variant), plain(&left_out.reason.to_string())));
     }
     if !lines.is_empty() {
         let _ = writeln!(out, "\n## What to know about these figures\n\n{}", lines.join("\n"));
@@ -272,22 +314,38 @@ fn provenance(out: &mut String, result: &RunResult, titles: &[String]) {
         let settings = &entry.settings;
         let _ = writeln!(
             out,
-            "- {title}: SHA-256 `{}`, context {}, batch {}, micro-batch {}, {} threads, KV cache {}/{}",
+            "- {title}: SHA-256 `{}`, context {}, batch {}, micro-batch {}, {} threads, KV cache {}/{}, {}, {}, {} layers \
+             asked to be on a GPU",
             entry.model.sha256,
             settings.n_ctx,
             settings.n_batch,
             settings.n_ubatch,
             settings.n_threads,
             settings.kv_type_k.name(),
-            settings.kv_type_v.name()
+            settings.kv_type_v.name(),
+            if settings.use_mmap { "mapped" } else { "read into memory" },
+            if settings.repack { "weights repacked" } else { "weights not repacked" },
+            settings.n_gpu_layers
         );
         if let Some(session) = entry.sessions.last() {
             let _ = writeln!(
                 out,
-                "- Engine of {title}: llama-cpp-sys-2 {}, {}",
+                "- Engine of {title}: llama-cpp-sys-2 {}, {}, weights on {}",
                 session.engine.bindings_version,
-                plain(&session.engine.cpu_variant)
+                plain(&session.engine.cpu_variant),
+                plain(&session.loaded.backend)
             );
+            if let Some(cooled) = &session.cooled {
+                let degrees = |c: Option<f64>| c.map_or_else(|| "–".to_owned(), |c| format!("{c:.1} °C"));
+                let _ = writeln!(
+                    out,
+                    "- Wait for a cooler machine before {title}: {:.0} s, from {} to {} ({})",
+                    cooled.waited_ms as f64 / 1e3,
+                    degrees(cooled.from_c),
+                    degrees(cooled.to_c),
+                    wire_name(&cooled.reason).replace('_', " ")
+                );
+            }
         }
     }
     let _ = writeln!(out, "\nHow each figure is made: `docs/benchmarking.md`.");

@@ -7,10 +7,11 @@ use crate::record::StoreRecorder;
 use crate::{App, Result, blocking, new_id, now, suites};
 use pocketbench_bench::{Plan, Runner, plan_cells};
 use pocketbench_device::{SensorSampler, Sensors};
+use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::fit::FitClass;
 use pocketbench_domain::job::{Job, JobKind};
 use pocketbench_domain::model::ModelHeader;
-use pocketbench_domain::run::{RunEntry, RunId, RunRecord, RunSpec};
+use pocketbench_domain::run::{LeftOut, RunEntry, RunId, RunRecord, RunSpec};
 use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::suite::Suite;
 use pocketbench_domain::{ErrorCode, ErrorReport};
@@ -40,6 +41,8 @@ pub struct Adjust {
     pub n_threads: Option<u32>,
     /// Context length.
     pub n_ctx: Option<u32>,
+    /// Layers on a GPU.
+    pub n_gpu_layers: Option<u32>,
 }
 
 impl App {
@@ -69,40 +72,39 @@ impl App {
         }
         let device = self.device().await?;
         let mut entries = Vec::with_capacity(models.len());
+        let mut left_out = Vec::new();
         for path in models {
             let path = std::path::absolute(&path)
                 .map_err(|error| ErrorReport::new(ErrorCode::InvalidInput, format!("{}: {error}", path.display())))?;
             let mut settings = default_settings(suite.n_ctx, suite.n_seq_max());
             settings.n_ctx = adjustments.n_ctx.unwrap_or(suite.n_ctx);
+            settings.n_gpu_layers = adjustments.n_gpu_layers.unwrap_or(settings.n_gpu_layers);
             if let Some(threads) = adjustments.n_threads {
-                if threads == 0 || threads > device.logical_cores {
-                    let cores = device.logical_cores;
-                    return Err(ErrorReport::new(
-                        ErrorCode::InvalidInput,
-                        format!("{threads} threads were asked for, and this device has {cores} for them"),
-                    )
-                    .hint("More threads than cores wait for each other and slow everything down."));
-                }
                 settings.n_threads = threads;
                 settings.n_threads_batch = threads;
             }
             // Before the hash, which takes its time with a large file.
             let (header, file_bytes) = self.header(&path).await?;
-            judge(&header, file_bytes, &settings)?;
-            let entry = RunEntry::new(self.identify(&path, true).await?, settings);
             let Some(sweep) = &suite.sweep else {
-                entries.push(entry);
+                judge(&header, file_bytes, &settings, &device)?;
+                entries.push(RunEntry::new(self.identify(&path, true).await?, settings));
                 continue;
             };
-            for entry in sweep.entries(&entry, &device) {
-                judge(&header, file_bytes, &entry.settings)?;
-                entries.push(entry);
+            let model = self.identify(&path, true).await?;
+            for entry in sweep.entries(&RunEntry::new(model, settings), &device) {
+                match judge(&header, file_bytes, &entry.settings, &device) {
+                    Ok(()) => entries.push(entry),
+                    Err(reason) => left_out.push(LeftOut { variant: entry.variant.unwrap_or_default(), reason }),
+                }
+            }
+            if entries.len() < 2 {
+                return Err(left_out.swap_remove(0).reason);
             }
         }
         let title =
             format!("{} · {}", distinct(entries.iter().map(|e| e.model.header.name.as_str())).join(" / "), suite.title);
         let run_id = RunId(new_id());
-        let spec = RunSpec { entries, suite };
+        let spec = RunSpec { entries, suite, left_out };
         let cells = plan_cells(run_id, &spec, new_id);
         let job = new_job(JobKind::Run, title, "repetitions", Some(run_id));
         self.store().upsert_device(&device, now()).await?;
@@ -123,6 +125,7 @@ impl App {
 
     pub(crate) async fn resume_run(&self, job: Job, run: RunId) -> Result<Job> {
         let mut run = self.store().run(run).await?;
+        let device = self.device().await?;
         for entry in &mut run.spec.entries {
             // A model that was moved since is known by its hash.
             if !PathBuf::from(&entry.model.path).exists() {
@@ -139,7 +142,7 @@ impl App {
                 )
                 .hint("Put the old file back, or start a new run."));
             }
-            judge(&entry.model.header, entry.model.file_bytes, &entry.settings)?;
+            judge(&entry.model.header, entry.model.file_bytes, &entry.settings, &device)?;
         }
         self.work(job, run).await
     }
@@ -204,7 +207,15 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 /// Refuses what cannot work before anything is loaded.
-fn judge(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings) -> Result<()> {
+fn judge(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings, device: &DeviceProfile) -> Result<()> {
+    let (threads, cores) = (settings.n_threads.max(settings.n_threads_batch), device.logical_cores);
+    if settings.n_threads.min(settings.n_threads_batch) == 0 || threads > cores {
+        return Err(ErrorReport::new(
+            ErrorCode::InvalidInput,
+            format!("{threads} threads were asked for, and this device has {cores} for them"),
+        )
+        .hint("More threads than cores wait for each other and slow everything down."));
+    }
     if settings.n_ctx == 0 || settings.n_ctx > header.n_ctx_train {
         return Err(ErrorReport::new(
             ErrorCode::ContextTooLong,

@@ -47,13 +47,21 @@ static SHIPPED: LazyLock<Vec<Suite>> = LazyLock::new(|| {
         include_str!("../../../models/suites/standard.json"),
         include_str!("../../../models/suites/full.json"),
         include_str!("../../../models/suites/sustained.json"),
+        include_str!("../../../models/suites/sweeps/threads.json"),
+        include_str!("../../../models/suites/sweeps/context.json"),
+        include_str!("../../../models/suites/sweeps/kv-type.json"),
+        include_str!("../../../models/suites/sweeps/micro-batch.json"),
+        include_str!("../../../models/suites/sweeps/flash-attention.json"),
+        include_str!("../../../models/suites/sweeps/gpu-layers.json"),
+        include_str!("../../../models/suites/sweeps/repack.json"),
+        include_str!("../../../models/suites/sweeps/mmap.json"),
     ]
     .into_iter()
     .map(|text| serde_json::from_str(text).expect("a test reads every shipped suite"))
     .collect()
 });
 
-/// The suites that ship, the shortest first.
+/// The suites that ship: those that compare models, the shortest first, then the sweeps.
 #[must_use]
 pub fn shipped() -> &'static [Suite] {
     &SHIPPED
@@ -135,6 +143,7 @@ pub fn custom(prompts: &[String], max_tokens: u32, repetitions: u32, fixed_lengt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pocketbench_domain::sweep::Sweep;
     use std::collections::HashSet;
 
     const ANSWERED: [Category; 5] =
@@ -180,9 +189,13 @@ mod tests {
             assert_eq!(&find(&suite.id).unwrap(), suite);
         }
         let ids: Vec<&str> = shipped().iter().map(|suite| suite.id.as_str()).collect();
-        assert_eq!(ids, ["quick", "standard", "full", "sustained"]);
+        assert_eq!(ids[..4], ["quick", "standard", "full", "sustained"]);
         let repetitions: Vec<u32> = shipped().iter().map(|suite| suite.repetitions).collect();
-        assert_eq!(repetitions, [3, 5, 10, 1]);
+        assert_eq!(repetitions[..4], [3, 5, 10, 1]);
+        // A sweep is found by the name of what it changes.
+        for suite in &shipped()[4..] {
+            assert_eq!(suite.sweep.as_ref().map(Sweep::axis), Some(suite.id.as_str()));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pocketbench_app_core::domain::sweep::Sweep;
 use std::path::PathBuf;
 
 /// Measure, compare and choose language models on the machine they will run on.
@@ -17,6 +18,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Measure one model: a suite, or random tokens as llama-bench does.
     Bench(Bench),
+    /// Let one model, or two in turn, write for minutes on end: the rate at first, and what is left when the device is hot.
+    Sustain(Sustain),
     /// List the runs that are stored, show one, or go on with one that was interrupted.
     Runs(Runs),
     /// Find, judge, fetch, take in, verify and delete models.
@@ -204,6 +207,9 @@ pub(crate) struct Settings {
     /// Context length in tokens. Default: what the suite needs.
     #[arg(long, short = 'c', value_name = "N")]
     pub(crate) context: Option<u32>,
+    /// Layers on a GPU, 0 for none. Default: none.
+    #[arg(long, visible_alias = "ngl", value_name = "N")]
+    pub(crate) gpu_layers: Option<u32>,
     /// Repetitions that count. Default: what the suite says.
     #[arg(long, short = 'r', value_name = "N")]
     pub(crate) repetitions: Option<u32>,
@@ -231,15 +237,35 @@ pub(crate) struct Bench {
     /// A suite that ships, or the path of a suite file; without it random tokens are measured.
     #[arg(long, conflicts_with_all = ["prompt", "generate", "depth"])]
     pub(crate) suite: Option<String>,
-    /// Tokens to prefill, several values by comma; 0 for none.
-    #[arg(long, short = 'p', value_delimiter = ',', default_value = "512", value_name = "N")]
+    /// Measure the model under several settings: an axis with its values by comma, such as threads=1,2,4, or an axis alone
+    /// for the values that make sense. Axes: threads, context, kv-type, micro-batch, flash-attention, gpu-layers, repack,
+    /// mmap, free-memory. Without a suite and -p, -n or -d the suite that ships for the axis is measured.
+    #[arg(long, value_name = "AXIS[=VALUES]")]
+    pub(crate) sweep: Option<Sweep>,
+    /// Tokens to prefill, several values by comma; 0 for none [default: 512].
+    #[arg(long, short = 'p', value_delimiter = ',', value_name = "N")]
     pub(crate) prompt: Vec<u32>,
-    /// Tokens to decode, several values by comma; 0 for none.
-    #[arg(long, short = 'n', value_delimiter = ',', default_value = "128", value_name = "N")]
+    /// Tokens to decode, several values by comma; 0 for none [default: 128].
+    #[arg(long, short = 'n', value_delimiter = ',', value_name = "N")]
     pub(crate) generate: Vec<u32>,
-    /// Tokens in the KV cache before the clock starts, several values by comma.
-    #[arg(long, short = 'd', value_delimiter = ',', default_value = "0", value_name = "N")]
+    /// Tokens in the KV cache before the clock starts, several values by comma [default: 0].
+    #[arg(long, short = 'd', value_delimiter = ',', value_name = "N")]
     pub(crate) depth: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sustain {
+    /// The model, a GGUF file.
+    pub(crate) a: PathBuf,
+    /// Another one to compare it with, after a cool-down.
+    pub(crate) b: Option<PathBuf>,
+    /// Minutes for each model.
+    #[arg(long, short = 'm', value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) minutes: u32,
     #[command(flatten)]
     pub(crate) settings: Settings,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! What each command does: ask `app`, show what it says.
 
-use crate::args::{Bench, Cli, Command, Compare, Format, Output, Runs, Settings};
+use crate::args::{Bench, Cli, Command, Compare, Format, Output, Runs, Settings, Sustain};
 use crate::{exit, output};
 use clap::CommandFactory;
 use pocketbench_app_core::api::{AppEvent, ExportFormat, RunSummary};
@@ -17,6 +17,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Compare(args) => compare(args).await,
         Command::Bench(args) => bench(args).await,
+        Command::Sustain(args) => sustain(args).await,
         Command::Runs(args) => runs(args).await,
         Command::Models(command) => crate::models::run(command).await,
         Command::Device(args) => {
@@ -68,22 +69,39 @@ async fn compare(args: Compare) -> Result<u8> {
 }
 
 async fn bench(args: Bench) -> Result<u8> {
-    let synthetic = args.suite.is_none();
-    let suite = match &args.suite {
-        Some(name) => suites::find(name)?,
-        None => synthetic_suite(&args)?,
+    let shapes = !(args.prompt.is_empty() && args.generate.is_empty() && args.depth.is_empty());
+    let mut suite = match (&args.suite, &args.sweep) {
+        (Some(name), _) => suites::find(name)?,
+        (None, Some(sweep)) if !shapes => suites::find(sweep.axis())?,
+        (None, _) => synthetic_suite(&args)?,
     };
+    match &args.sweep {
+        // The axis alone: the values that ship for it.
+        Some(sweep) if sweep.is_empty() => suite.sweep = suites::find(sweep.axis())?.sweep,
+        Some(sweep) => suite.sweep = Some(sweep.clone()),
+        None => {}
+    }
     let suite = with_repetitions(suite, &args.settings);
-    measure(vec![args.model], suite, &args.settings, &args.output, synthetic).await
+    let llama_bench = args.suite.is_none() && args.sweep.is_none();
+    measure(vec![args.model], suite, &args.settings, &args.output, llama_bench).await
+}
+
+async fn sustain(args: Sustain) -> Result<u8> {
+    let mut suite = with_repetitions(suites::find("sustained")?, &args.settings);
+    suites::set_minutes(&mut suite, args.minutes);
+    let models = std::iter::once(args.a).chain(args.b).collect();
+    measure(models, suite, &args.settings, &args.output, false).await
 }
 
 /// llama-bench's way: prefill and decode apart, at every depth.
 fn synthetic_suite(args: &Bench) -> Result<Suite> {
     let mut tasks = Vec::new();
     let mut longest = 0_u32;
-    for &n_depth in &args.depth {
-        let pp = args.prompt.iter().map(|&n| (n, 0));
-        let tg = args.generate.iter().map(|&n| (0, n));
+    let or = |given: &[u32], default: u32| if given.is_empty() { vec![default] } else { given.to_vec() };
+    let (prompt, generate) = (or(&args.prompt, 512), or(&args.generate, 128));
+    for n_depth in or(&args.depth, 0) {
+        let pp = prompt.iter().map(|&n| (n, 0));
+        let tg = generate.iter().map(|&n| (0, n));
         for (n_prompt, n_gen) in pp.chain(tg).filter(|&pair| pair != (0, 0)) {
             let depth = if n_depth > 0 { format!("-d{n_depth}") } else { String::new() };
             let id = if n_prompt > 0 { format!("pp{n_prompt}{depth}") } else { format!("tg{n_gen}{depth}") };
@@ -121,7 +139,8 @@ async fn measure(
     synthetic: bool,
 ) -> Result<u8> {
     let app = App::open(config()?).await?;
-    let adjustments = Adjust { n_threads: settings.threads, n_ctx: settings.context };
+    let adjustments =
+        Adjust { n_threads: settings.threads, n_ctx: settings.context, n_gpu_layers: settings.gpu_layers };
     let job = app.start(NewRun { models, suite, adjustments }).await?;
     follow(&app, job, output, synthetic).await
 }
@@ -225,7 +244,8 @@ async fn runs(args: Runs) -> Result<u8> {
     let app = App::open_read_only(config()?).await?;
     let run = find(&app.runs().await?, id)?;
     let result = app.result(run.id).await?;
-    let synthetic = result.run.spec.suite.id == "synthetic";
+    let suite = &result.run.spec.suite;
+    let synthetic = suite.id == "synthetic" && suite.sweep.is_none();
     show(&app, &result, &args.output, synthetic).await?;
     Ok(0)
 }

@@ -15,7 +15,7 @@ use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
 use pocketbench_app_core::domain::format::{bytes, significant};
 use pocketbench_app_core::domain::job::Job;
-use pocketbench_app_core::{figure, row_says, wire_name};
+use pocketbench_app_core::{figure, letter, row_says, wire_name};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
@@ -118,11 +118,12 @@ pub(crate) fn result(result: &RunResult) {
     out.push_str(&printable(&result.verdict.sentence));
     out.push_str("\n\n");
     let mut figures = table();
-    let letters = ["A", "B"];
+    let letters: Vec<String> = (0..result.entries.len()).map(letter).collect();
     let mut head = vec!["Task".to_owned(), "Figure".to_owned()];
-    head.extend(
-        result.entries.iter().zip(letters).map(|(entry, letter)| format!("{letter}: {}", printable(&entry.label))),
-    );
+    head.extend(result.run.spec.entries.iter().zip(&result.entries).zip(&letters).map(|((asked, entry), letter)| {
+        // The model's name once is enough for a sweep.
+        format!("{letter}: {}", printable(asked.variant.as_deref().unwrap_or(&entry.label)))
+    }));
     if result.entries.len() > 1 {
         head.push("Better".to_owned());
     }
@@ -146,12 +147,44 @@ pub(crate) fn result(result: &RunResult) {
     out.push_str(&figures.to_string());
     out.push('\n');
     for task in &result.tasks {
-        for (cell, letter) in task.cells.iter().zip(letters) {
+        for (curve, letter) in task.curves.iter().zip(&letters).filter(|(curve, _)| !curve.is_empty()) {
+            let rates: Vec<f64> = curve.iter().map(|point| point.decode_tps).collect();
+            let end = curve.last().map_or(0.0, |point| point.at_s);
+            let _ = writeln!(
+                out,
+                "{letter}, {}: {} (tok/s over {})",
+                printable(&task.title),
+                sparkline(&rates),
+                seconds(end)
+            );
+        }
+    }
+    for task in &result.tasks {
+        for (cell, letter) in task.cells.iter().zip(&letters) {
             notes(&mut out, cell, letter, &task.title);
         }
     }
+    for left_out in &result.run.spec.left_out {
+        let _ = writeln!(
+            out,
+            "{} was not tried: {}",
+            printable(&left_out.variant),
+            printable(&left_out.reason.to_string())
+        );
+    }
     let _ = writeln!(out, "\nRun {} · median [95 % interval]", crate::commands::short(result.run.id));
     text(&out);
+}
+
+/// Values as blocks from nothing to the largest, at most 60 of them.
+fn sparkline(values: &[f64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let parts = values.chunks(values.len().div_ceil(60).max(1)).map(mean);
+    // An index from 0 to 7: the casts cannot go wrong.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 7")]
+    parts.map(|value| BLOCKS[(value / most * 7.0).round().clamp(0.0, 7.0) as usize]).collect()
 }
 
 fn notes(out: &mut String, cell: &CellOutcome, letter: &str, title: &str) {

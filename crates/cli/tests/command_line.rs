@@ -193,6 +193,32 @@ fn bench_writes_llama_benchs_records() {
 }
 
 #[test]
+fn a_sweep_measures_one_model_under_each_setting_that_it_can_have() {
+    let home = Home::new();
+    let sweep = "context=256,1024,65536";
+    let output = home.run(&["bench", &smollm2(), "--sweep", sweep, "-p", "16", "-n", "4", "-r", "2", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let spec = &document["result"]["run"]["spec"];
+    let variants: Vec<&str> =
+        spec["entries"].as_array().unwrap().iter().map(|entry| entry["variant"].as_str().unwrap()).collect();
+    assert_eq!(variants, ["context 256", "context 1024"]);
+    assert_eq!(spec["left_out"][0]["variant"], "context 65536");
+    assert_eq!(spec["left_out"][0]["reason"]["code"], "CONTEXT_TOO_LONG");
+    // Two settings, two tasks, two repetitions.
+    let counted = document["samples"].as_array().unwrap().iter().filter(|sample| sample["warmup"] == false).count();
+    assert_eq!(counted, 8);
+    let run = document["result"]["run"]["id"].as_str().unwrap();
+    let table = String::from_utf8(home.run(&["runs", run]).stdout).unwrap();
+    assert!(table.contains("A: context 256") && table.contains("context 65536 was not tried"), "{table}");
+
+    let (code, error) = home.refused(&["bench", &smollm2(), "--sweep", "threads=1,4000"]);
+    assert_eq!(code, 2, "{error}");
+    let (code, error) = home.refused(&["bench", &smollm2(), "--sweep", "speed=1,2"]);
+    assert!(code == 2 && error.contains("there is no sweep over `speed`"), "{error}");
+}
+
+#[test]
 fn killing_the_worker_fails_its_cell_and_the_run_goes_on() {
     let home = Home::new();
     let mut child = start(&home);

@@ -41,6 +41,29 @@ pub fn bytes(bytes: f64) -> String {
     if unit == "B" { format!("{value:.0} B") } else { format!("{} {unit}", significant(value, None, 3)) }
 }
 
+/// Bytes of a size as people write it, such as `2GB`, `1.5 GiB` or `1500000000`.
+#[must_use]
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
+        _ => return None,
+    };
+    let bytes = (number.parse::<f64>().ok()? * factor).round();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1e18")]
+    (0.0..1e18).contains(&bytes).then_some(bytes as u64)
+}
+
 /// Power of ten of the last place shown.
 fn place(value: f64, interval: Option<Interval>, most: u32) -> i32 {
     let cap = |first: i32| first + 1 - i32::try_from(most.clamp(1, 15)).unwrap_or(15);

@@ -81,6 +81,18 @@ pub struct RunSpec {
     pub entries: Vec<RunEntry>,
     /// The suite, frozen into the run.
     pub suite: Suite,
+    /// Values of a sweep that were not even tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A value of a sweep that could not work on this model or device, and so was not tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct LeftOut {
+    /// What would have told its entry from the others.
+    pub variant: String,
+    /// Why it could not work.
+    pub reason: ErrorReport,
 }
 
 impl RunSpec {

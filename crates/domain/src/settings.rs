@@ -18,6 +18,9 @@ pub enum KvType {
 }
 
 impl KvType {
+    /// Every type, the largest first.
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Q8_0, Self::Q4_0];
+
     /// Bytes for `n` values; `n` is a multiple of 32 for the block types. Saturates.
     #[must_use]
     pub fn bytes(self, n: u64) -> u64 {

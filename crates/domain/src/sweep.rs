@@ -5,6 +5,7 @@ use crate::format;
 use crate::run::RunEntry;
 use crate::settings::{EngineSettings, FlashAttention, KvType};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use ts_rs::TS;
 
 /// Most values of a sweep.
@@ -36,7 +37,104 @@ pub enum Sweep {
     FreeMemory(Vec<u64>),
 }
 
+/// Why words are no sweep.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SweepParseError {
+    /// No such axis.
+    #[error("there is no sweep over `{0}`; there are {axes}", axes = Sweep::AXES.join(", "))]
+    Axis(String),
+    /// A value that the axis cannot have.
+    #[error("`{value}` is no value of {axis}, such as {example}")]
+    Value {
+        /// The axis.
+        axis: &'static str,
+        /// What was given.
+        value: String,
+        /// What could have been.
+        example: &'static str,
+    },
+}
+
+/// An axis and its values by comma, such as `threads=1,2,4`. An axis alone has no values.
+impl FromStr for Sweep {
+    type Err = SweepParseError;
+
+    fn from_str(text: &str) -> Result<Self, SweepParseError> {
+        fn values<T>(
+            axis: &'static str,
+            text: &str,
+            example: &'static str,
+            parse: impl Fn(&str) -> Option<T>,
+        ) -> Result<Vec<T>, SweepParseError> {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            let parsed = words.map(|word| {
+                parse(word).ok_or_else(|| SweepParseError::Value { axis, value: word.to_owned(), example })
+            });
+            parsed.collect()
+        }
+        fn number(word: &str) -> Option<u32> {
+            word.parse().ok()
+        }
+        fn switch(word: &str) -> Option<bool> {
+            match word {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            }
+        }
+        let (axis, given) = text.split_once('=').unwrap_or((text, ""));
+        Ok(match axis.trim() {
+            "threads" => Self::Threads(values("threads", given, "1,2,4", number)?),
+            "context" => Self::Context(values("context", given, "1024,4096", number)?),
+            "kv-type" => {
+                let named = |word: &str| KvType::ALL.into_iter().find(|kv| kv.name().eq_ignore_ascii_case(word));
+                Self::KvType(values("kv-type", given, "F16,Q8_0", named)?)
+            }
+            "micro-batch" => Self::MicroBatch(values("micro-batch", given, "64,512", number)?),
+            "flash-attention" => Self::FlashAttention(values("flash-attention", given, "on,off", |word| match word {
+                "auto" => Some(FlashAttention::Auto),
+                _ => switch(word).map(|on| if on { FlashAttention::On } else { FlashAttention::Off }),
+            })?),
+            "gpu-layers" => Self::GpuLayers(values("gpu-layers", given, "0,99", number)?),
+            "repack" => Self::Repack(values("repack", given, "on,off", switch)?),
+            "mmap" => Self::Mmap(values("mmap", given, "on,off", switch)?),
+            "free-memory" => Self::FreeMemory(values("free-memory", given, "2GB,1500MB", format::parse_bytes)?),
+            other => return Err(SweepParseError::Axis(other.to_owned())),
+        })
+    }
+}
+
 impl Sweep {
+    /// Every axis by the word that [`Sweep::from_str`] and [`Sweep::axis`] use.
+    pub const AXES: [&str; 9] = [
+        "threads",
+        "context",
+        "kv-type",
+        "micro-batch",
+        "flash-attention",
+        "gpu-layers",
+        "repack",
+        "mmap",
+        "free-memory",
+    ];
+
+    /// The axis as one word, which is also the id of the suite that ships for it.
+    #[must_use]
+    pub fn axis(&self) -> &'static str {
+        let place = match self {
+            Self::Threads(_) => 0,
+            Self::Context(_) => 1,
+            Self::KvType(_) => 2,
+            Self::MicroBatch(_) => 3,
+            Self::FlashAttention(_) => 4,
+            Self::GpuLayers(_) => 5,
+            Self::Repack(_) => 6,
+            Self::Mmap(_) => 7,
+            Self::FreeMemory(_) => 8,
+        };
+        Self::AXES[place]
+    }
+
     /// Number of values, before [`Sweep::Threads`] is filled in.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -2,9 +2,9 @@
 
 use crate::compare::{self, CellOutcome, CompareOptions, MetricRow, RowVerdict, TaskResult};
 use crate::format;
-use crate::metric::Metric;
+use crate::metric::{Direction, Metric};
 use crate::run::{CellId, CellState, RunEntry, RunSpec};
-use crate::stats::{Bootstrap, Estimate, Interval};
+use crate::stats::{self, Bootstrap, Estimate, Interval};
 use crate::suite::{Category, Task, Work};
 use crate::validity::{self, FlagKind};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,35 @@ pub enum Outcome {
     Withheld,
     /// One model only: nothing to compare.
     Single,
+    /// One model under three settings or more: see [`Verdict::sweep`].
+    Sweep,
+}
+
+/// What a sweep says of one figure of one task. Entries that failed or have a red flag are left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct SweepFinding {
+    /// Which task.
+    pub task_id: String,
+    /// Which figure.
+    pub metric: Metric,
+    /// Entry with the best median.
+    pub best: u32,
+    /// Other entries that do not really differ from it.
+    pub even: Vec<u32>,
+    /// Entry with the worst median.
+    pub worst: u32,
+    /// How many times better the best is than the worst, 1 or more.
+    pub factor: f64,
+    /// 95 % percentile bootstrap of the same.
+    pub interval: Interval,
+}
+
+impl SweepFinding {
+    /// Whether the setting matters to the figure at all.
+    #[must_use]
+    pub fn matters(&self) -> bool {
+        self.best != self.worst && !self.even.contains(&self.worst)
+    }
 }
 
 /// How sure.
@@ -131,6 +160,8 @@ pub struct Verdict {
     pub certainty: Certainty,
     /// Why not surer.
     pub doubts: Vec<Doubt>,
+    /// Of a sweep: what each task's headline figure says, and the memory of the task that needs most. Else empty.
+    pub sweep: Vec<SweepFinding>,
     /// The same in one English sentence, for the command line and reports.
     pub sentence: String,
 }
@@ -192,7 +223,9 @@ impl Verdict {
             }
             dimensions.extend(dimension);
         }
-        let (outcome, winner) = outcome(spec.entries.len(), &dimensions);
+        let sweep =
+            if spec.entries.len() > 2 { sweep_findings(tasks, options, bootstrap, &mut support) } else { Vec::new() };
+        let (outcome, winner) = outcome(spec.entries.len(), &dimensions, &sweep);
         let doubts = doubts(&support, tasks);
         let certainty = if outcome == Outcome::Withheld { Certainty::Low } else { certainty(&support, &doubts) };
         let headlines: Vec<&RowVerdict> = tasks.iter().filter_map(|task| Some(&task.rows.first()?.verdict)).collect();
@@ -207,6 +240,7 @@ impl Verdict {
             tasks_compared: count(headlines.iter().filter(compared)),
             certainty,
             doubts,
+            sweep,
             sentence: String::new(),
         };
         verdict.sentence = sentence(&verdict, spec, tasks, &support, options, bootstrap);
@@ -250,7 +284,77 @@ fn dimension(
     })
 }
 
-fn outcome(entries: usize, dimensions: &[Dimension]) -> (Outcome, Option<u32>) {
+/// The headline figure of each task, and the peak memory of the task that needs most.
+fn sweep_findings(
+    tasks: &[TaskResult],
+    options: &CompareOptions,
+    bootstrap: &mut Bootstrap,
+    support: &mut Support,
+) -> Vec<SweepFinding> {
+    let mut findings = Vec::new();
+    let mut find = |task: &TaskResult, row: &MetricRow| {
+        if let Some(finding) = sweep_finding(task, row, options, bootstrap) {
+            support.add(task, row);
+            findings.push(finding);
+        }
+    };
+    for task in tasks {
+        if let Some(row) = task.rows.first() {
+            find(task, row);
+        }
+    }
+    let peak = |task: &TaskResult| {
+        let row = task.rows.iter().find(|row| row.metric == Metric::PeakRssBytes);
+        row.and_then(|row| row.values.iter().flatten().copied().reduce(f64::max))
+    };
+    let needs_most = tasks.iter().filter_map(|task| Some((task, peak(task)?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    if let Some((task, _)) = needs_most
+        && let Some(row) = task.rows.iter().find(|row| row.metric == Metric::PeakRssBytes)
+    {
+        find(task, row);
+    }
+    findings
+}
+
+fn sweep_finding(
+    task: &TaskResult,
+    row: &MetricRow,
+    options: &CompareOptions,
+    bootstrap: &mut Bootstrap,
+) -> Option<SweepFinding> {
+    let usable = |cell: &CellOutcome| cell.state != CellState::Failed && !validity::is_red(&cell.flags);
+    let sides = (0u32..).zip(&row.values).zip(&task.cells);
+    let sides = sides.filter(|((_, values), cell)| usable(cell) && values.len() >= 2);
+    let mut medians: Vec<(u32, &Vec<f64>, f64)> =
+        sides.filter_map(|((slot, values), _)| Some((slot, values, stats::median(values)?))).collect();
+    // The best first; of equals the one named first.
+    medians.sort_by(|(_, _, a), (_, _, b)| match row.metric.direction() {
+        Direction::HigherIsBetter => b.total_cmp(a),
+        Direction::LowerIsBetter => a.total_cmp(b),
+    });
+    let [(best, best_values, _), others @ ..] = medians.as_slice() else { return None };
+    let (worst, worst_values, _) = others.last()?;
+    let mut advantage_over =
+        |values: &[f64]| Some(compare::advantage(row.metric, &bootstrap.median_ratio(best_values, values)?));
+    let factor = advantage_over(worst_values)?;
+    let mut even: Vec<u32> = others
+        .iter()
+        .filter(|(_, values, _)| advantage_over(values).is_none_or(|a| options.decide(&a) != Some(0)))
+        .map(|(slot, _, _)| *slot)
+        .collect();
+    even.sort_unstable();
+    Some(SweepFinding {
+        task_id: task.task_id.clone(),
+        metric: row.metric,
+        best: *best,
+        even,
+        worst: *worst,
+        factor: factor.value,
+        interval: factor.interval,
+    })
+}
+
+fn outcome(entries: usize, dimensions: &[Dimension], sweep: &[SweepFinding]) -> (Outcome, Option<u32>) {
     let wins = |slot| dimensions.iter().any(|dimension| dimension.winner == Some(slot));
     match (entries, wins(0), wins(1)) {
         (1, _, _) => (Outcome::Single, None),
@@ -258,6 +362,7 @@ fn outcome(entries: usize, dimensions: &[Dimension]) -> (Outcome, Option<u32>) {
         (2, true, false) => (Outcome::Better, Some(0)),
         (2, false, true) => (Outcome::Better, Some(1)),
         (2, false, false) if !dimensions.is_empty() => (Outcome::NoRealDifference, None),
+        (3.., _, _) if !sweep.is_empty() => (Outcome::Sweep, None),
         _ => (Outcome::Withheld, None),
     }
 }
@@ -373,12 +478,42 @@ fn sentence(
         }
         (_, [_, _]) => "No verdict: there is no task that both models have enough valid measurements of.".to_owned(),
         (_, []) => "No verdict: the run has no models.".to_owned(),
-        (_, many) => format!("No verdict: it weighs two models against each other, and this run has {}.", many.len()),
+        (Outcome::Sweep, settings) => sweep_sentence(verdict, spec, tasks, settings.len()),
+        (_, _) => "No verdict: there are not enough valid measurements under two of the settings.".to_owned(),
     };
     match certainty_sentence(verdict, support) {
         Some(certainty) => format!("{finding} {certainty}"),
         None => finding,
     }
+}
+
+/// One clause a figure that the setting matters to.
+fn sweep_sentence(verdict: &Verdict, spec: &RunSpec, tasks: &[TaskResult], settings: usize) -> String {
+    let name = |slot: u32| {
+        let entry = spec.entries.get(slot as usize);
+        entry.map_or_else(String::new, |entry| entry.variant.clone().unwrap_or_else(|| entry.label()))
+    };
+    let clause = |finding: &SweepFinding| {
+        let title = tasks.iter().find(|task| task.task_id == finding.task_id).map_or("", |task| task.title.as_str());
+        let mut best = vec![finding.best];
+        best.extend(&finding.even);
+        best.sort_unstable();
+        let names: Vec<String> = best.into_iter().map(name).collect();
+        let (best, worst) = (join(&names, "or"), name(finding.worst));
+        if finding.metric == Metric::PeakRssBytes {
+            let less = format::significant((1.0 - 1.0 / finding.factor) * 100.0, None, format::PERCENT_DIGITS);
+            return format!("least memory with {best}, {less} % less than with {worst}");
+        }
+        let factor = Estimate { value: finding.factor, interval: finding.interval };
+        let [value, low, high] = format::with_interval(factor.value, factor.interval, format::PROSE_DIGITS);
+        format!("{title}: best with {best}, {value} times as good as with {worst} (95 % interval {low} to {high})")
+    };
+    let clauses: Vec<String> = verdict.sweep.iter().filter(|finding| finding.matters()).map(clause).collect();
+    let model = spec.entries.first().map_or("", |entry| entry.model.header.name.as_str());
+    if clauses.is_empty() {
+        return format!("{model} on this device: none of the {settings} settings makes a real difference.");
+    }
+    format!("{model} on this device: {}.", clauses.join("; "))
 }
 
 /// The models' labels, told apart where they are the same model with other settings.

@@ -79,12 +79,6 @@ pub(crate) fn system_info() -> String {
     unsafe { copy(sys::llama_print_system_info()) }.trim().to_owned()
 }
 
-/// Whether a GPU backend is loaded.
-pub(crate) fn has_gpu() -> bool {
-    // SAFETY: reads the registry.
-    unsafe { sys::llama_supports_gpu_offload() }
-}
-
 fn kv_type(kind: KvType) -> sys::ggml_type {
     match kind {
         KvType::F32 => sys::GGML_TYPE_F32,
@@ -369,9 +363,6 @@ impl Context {
             effective.n_seq_max = sys::llama_n_seq_max(self.raw.as_ptr());
             effective.n_threads = u32::try_from(sys::llama_n_threads(self.raw.as_ptr())).unwrap_or(0);
             effective.n_threads_batch = u32::try_from(sys::llama_n_threads_batch(self.raw.as_ptr())).unwrap_or(0);
-        }
-        if !has_gpu() {
-            effective.n_gpu_layers = 0;
         }
         effective
     }

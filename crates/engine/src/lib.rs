@@ -14,7 +14,7 @@ mod text;
 
 pub use error::EngineError;
 
-use pocketbench_domain::generate::Loaded;
+use pocketbench_domain::generate::{Buffers, Loaded};
 use pocketbench_domain::settings::{EngineSettings, FlashAttention};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -170,10 +170,15 @@ impl Engine {
             }
         }
         let template = context.model.chat_template();
+        let buffers = context.buffers();
+        let backend = weights_on(&buffers);
+        if backend.is_none() {
+            effective.n_gpu_layers = 0;
+        }
         let loaded = Loaded {
             load_ns: nanos(start),
-            buffers: context.buffers(),
-            backend: if effective.n_gpu_layers > 0 { self.backends.join("+") } else { "CPU".to_owned() },
+            buffers,
+            backend: backend.unwrap_or_else(|| "CPU".to_owned()),
             description: context.model.description(),
             n_params: context.model.n_params(),
             tensor_bytes: context.model.tensor_bytes(),
@@ -183,6 +188,18 @@ impl Engine {
         };
         Ok(LoadedModel { context, template, loaded, cached: Vec::new(), end_tokens: None })
     }
+}
+
+/// The devices other than the CPU that hold weights, such as `Vulkan0`. What was asked for does not say so: without a
+/// backend or a device, llama.cpp quietly computes on the CPU.
+fn weights_on(buffers: &[Buffers]) -> Option<String> {
+    let is_device = |kind: &str| !kind.starts_with("CPU") && !kind.ends_with("_Host");
+    let names: Vec<&str> = buffers
+        .iter()
+        .filter(|buffer| buffer.weights_bytes > 0 && is_device(&buffer.buffer_type))
+        .map(|buffer| buffer.buffer_type.as_str())
+        .collect();
+    (!names.is_empty()).then(|| names.join("+"))
 }
 
 /// A model with a context, ready to decode.
@@ -229,5 +246,29 @@ fn decode_error(failure: ffi::DecodeFailure) -> EngineError {
         ffi::DecodeFailure::Aborted => EngineError::Cancelled,
         ffi::DecodeFailure::NoRoom => EngineError::Decode { code: 1 },
         ffi::DecodeFailure::Code(code) => EngineError::Decode { code },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_is_where_the_weights_are() {
+        let buffers = |buffers: &[(&str, u64)]| -> Vec<Buffers> {
+            let buffer = |(buffer_type, weights_bytes): &(&str, u64)| Buffers {
+                buffer_type: (*buffer_type).to_owned(),
+                weights_bytes: *weights_bytes,
+                kv_bytes: 1,
+                compute_bytes: 1,
+            };
+            buffers.iter().map(buffer).collect()
+        };
+        assert_eq!(
+            weights_on(&buffers(&[("CPU_Mapped", 9), ("CPU_REPACK", 5), ("Vulkan_Host", 1), ("Vulkan0", 0)])),
+            None
+        );
+        let split = buffers(&[("CPU_Mapped", 9), ("CUDA0", 5), ("CUDA1", 5)]);
+        assert_eq!(weights_on(&split).as_deref(), Some("CUDA0+CUDA1"));
     }
 }

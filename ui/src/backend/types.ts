@@ -1508,6 +1508,19 @@ export type JobState = "queued" | "running" | "paused" | "done" | "failed" | "ca
 export type KvType = "f32" | "f16" | "q8_0" | "q4_0";
 
 /**
+ * A value of a sweep that could not work on this model or device, and so was not tried.
+ */
+export type LeftOut = { 
+/**
+ * What would have told its entry from the others.
+ */
+variant: string, 
+/**
+ * Why it could not work.
+ */
+reason: ErrorReport, };
+
+/**
  * A licence and whether it has to be accepted first.
  */
 export type License = { 
@@ -2046,7 +2059,7 @@ export type NotComparable = "answer_lengths" | "red_flag";
 /**
  * What it comes to.
  */
-export type Outcome = "better" | "trade_off" | "no_real_difference" | "withheld" | "single";
+export type Outcome = "better" | "trade_off" | "no_real_difference" | "withheld" | "single" | "sweep";
 
 /**
  * An unfinished download on disk.
@@ -2317,7 +2330,11 @@ entries: Array<RunEntry>,
 /**
  * The suite, frozen into the run.
  */
-suite: Suite, };
+suite: Suite, 
+/**
+ * Values of a sweep that were not even tried.
+ */
+left_out?: Array<LeftOut>, };
 
 /**
  * A run in a list.
@@ -2809,6 +2826,39 @@ seconds: number, };
 export type Sweep = { "axis": "threads", "values": Array<number> } | { "axis": "context", "values": Array<number> } | { "axis": "kv_type", "values": Array<KvType> } | { "axis": "micro_batch", "values": Array<number> } | { "axis": "flash_attention", "values": Array<FlashAttention> } | { "axis": "gpu_layers", "values": Array<number> } | { "axis": "repack", "values": Array<boolean> } | { "axis": "mmap", "values": Array<boolean> } | { "axis": "free_memory", "values": Array<number> };
 
 /**
+ * What a sweep says of one figure of one task. Entries that failed or have a red flag are left out.
+ */
+export type SweepFinding = { 
+/**
+ * Which task.
+ */
+task_id: string, 
+/**
+ * Which figure.
+ */
+metric: Metric, 
+/**
+ * Entry with the best median.
+ */
+best: number, 
+/**
+ * Other entries that do not really differ from it.
+ */
+even: Array<number>, 
+/**
+ * Entry with the worst median.
+ */
+worst: number, 
+/**
+ * How many times better the best is than the worst, 1 or more.
+ */
+factor: number, 
+/**
+ * 95 % percentile bootstrap of the same.
+ */
+interval: Interval, };
+
+/**
  * llama-bench's work: prefill and decode of random tokens.
  */
 export type SyntheticRequest = { 
@@ -2982,6 +3032,10 @@ certainty: Certainty,
  * Why not surer.
  */
 doubts: Array<Doubt>, 
+/**
+ * Of a sweep: what each task's headline figure says, and the memory of the task that needs most. Else empty.
+ */
+sweep: Array<SweepFinding>, 
 /**
  * The same in one English sentence, for the command line and reports.
  */

@@ -1,6 +1,8 @@
 //! No more digits than the interval supports.
 
-use pocketbench_domain::format::{PERCENT_DIGITS, PROSE_DIGITS, TABLE_DIGITS, bytes, significant, with_interval};
+use pocketbench_domain::format::{
+    PERCENT_DIGITS, PROSE_DIGITS, TABLE_DIGITS, bytes, parse_bytes, significant, with_interval,
+};
 use pocketbench_domain::stats::Interval;
 use proptest::prelude::*;
 
@@ -55,5 +57,22 @@ proptest! {
         let interval = Interval { low: value * (1.0 - width / 2.0), high: value * (1.0 + width / 2.0) };
         let shown: f64 = significant(value, Some(interval), 15).parse().unwrap();
         prop_assert!((shown - value).abs() <= (interval.high - interval.low) / 2.0 * (1.0 + 1e-9));
+    }
+}
+
+#[test]
+fn sizes_are_read_as_people_write_them() {
+    for (text, bytes) in [
+        ("0", 0),
+        ("1500000000", 1_500_000_000),
+        ("2GB", 2_000_000_000),
+        (" 1.5 GiB ", 1_610_612_736),
+        ("512mib", 536_870_912),
+        ("3 kB", 3_000),
+    ] {
+        assert_eq!(parse_bytes(text), Some(bytes), "{text}");
+    }
+    for text in ["", "GB", "-1GB", "1e9", "2 G B", "2XB", "1.2.3 MB", "99999999999 TB"] {
+        assert_eq!(parse_bytes(text), None, "{text}");
     }
 }

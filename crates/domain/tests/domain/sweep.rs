@@ -76,3 +76,26 @@ fn impossible_sweeps_are_refused() {
     assert!(Sweep::Threads(vec![1, 4_000]).problem().is_some());
     assert!(Sweep::MicroBatch(vec![1; MOST_VALUES + 1]).problem().is_some());
 }
+
+#[test]
+fn a_sweep_is_written_as_an_axis_and_its_values() {
+    let parse = |text: &str| text.parse::<Sweep>();
+    assert_eq!(parse("threads=1,2, 4"), Ok(Sweep::Threads(vec![1, 2, 4])));
+    assert_eq!(parse("threads"), Ok(Sweep::Threads(Vec::new())));
+    assert_eq!(parse("context=512,4096"), Ok(Sweep::Context(vec![512, 4_096])));
+    assert_eq!(parse("kv-type=F16,q8_0"), Ok(Sweep::KvType(vec![KvType::F16, KvType::Q8_0])));
+    assert_eq!(parse("micro-batch=64,512"), Ok(Sweep::MicroBatch(vec![64, 512])));
+    let flash = vec![FlashAttention::On, FlashAttention::Off, FlashAttention::Auto];
+    assert_eq!(parse("flash-attention=on,off,auto"), Ok(Sweep::FlashAttention(flash)));
+    assert_eq!(parse("gpu-layers=0,99"), Ok(Sweep::GpuLayers(vec![0, 99])));
+    assert_eq!(parse("repack=on,off"), Ok(Sweep::Repack(vec![true, false])));
+    assert_eq!(parse("mmap=off,on"), Ok(Sweep::Mmap(vec![false, true])));
+    assert_eq!(parse("free-memory=2GB,1.5 GiB"), Ok(Sweep::FreeMemory(vec![2_000_000_000, 1_610_612_736])));
+    for axis in Sweep::AXES {
+        assert_eq!(parse(axis).unwrap().axis(), axis);
+    }
+    let wrong = parse("threads=1,many").unwrap_err();
+    assert_eq!(wrong.to_string(), "`many` is no value of threads, such as 1,2,4");
+    assert!(parse("speed=1,2").unwrap_err().to_string().contains("there are threads, context"));
+    assert!(parse("kv-type=f16,q9").is_err() && parse("mmap=yes,no").is_err() && parse("threads=-1,2").is_err());
+}

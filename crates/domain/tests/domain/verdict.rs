@@ -219,6 +219,25 @@ fn sentences() {
         "three models",
         &Bench::new(vec![entry("A", "Q8_0"), entry("B", "Q8_0"), entry("C", "Q8_0")], tasks()).result(),
     );
+    let mut sweep = Bench::new(
+        ["1 thread", "2 threads", "4 threads"]
+            .map(|variant| RunEntry { variant: Some(variant.into()), ..entry("A", "Q8_0") })
+            .to_vec(),
+        tasks(),
+    );
+    for slot in 0..3 {
+        measure(&mut sweep, slot, BASE, 5);
+    }
+    say("a setting that does not matter", &sweep.result());
+    sweep.samples.clear();
+    measure(&mut sweep, 0, BASE, 5);
+    measure(&mut sweep, 1, fast(), 5);
+    measure(&mut sweep, 2, Model { tps: fast().tps * 0.99, ..fast() }, 5);
+    say("a sweep", &sweep.result());
+    for task in tasks() {
+        fail(&mut sweep, 2, &task.id);
+    }
+    say("a sweep of which one died", &sweep.result());
     say("no models", &Bench::new(Vec::new(), tasks()).result());
     insta::assert_snapshot!(texts);
 }
@@ -260,4 +279,22 @@ fn table() {
     }
     writeln!(text, "{}", result.verdict.sentence).expect("a string takes all");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_sweep_names_the_best_and_those_that_are_as_good() {
+    let variants = ["1 thread", "2 threads", "4 threads"];
+    let entries = variants.map(|variant| RunEntry { variant: Some(variant.into()), ..entry("A", "Q8_0") });
+    let mut bench = Bench::new(entries.to_vec(), tasks());
+    for (slot, tps) in [(0, 100.0), (1, 181.0), (2, 180.0)] {
+        measure(&mut bench, slot, Model { tps, ..BASE }, 5);
+    }
+    let verdict = bench.result().verdict;
+    assert_eq!((verdict.outcome, verdict.winner), (Outcome::Sweep, None));
+    let written = verdict.sweep.iter().find(|finding| finding.task_id == "tg128").unwrap();
+    assert_eq!((written.best, written.even.as_slice(), written.worst), (1, [2].as_slice(), 0));
+    assert!((written.factor - 1.81).abs() < 1e-6 && written.interval.contains(written.factor) && written.matters());
+    let memory = verdict.sweep.last().unwrap();
+    assert!(memory.metric == pocketbench_domain::metric::Metric::PeakRssBytes && !memory.matters());
+    assert_eq!(verdict.certainty, Certainty::High);
 }

@@ -143,7 +143,11 @@ pub fn run(n: u128) -> (RunRecord, Vec<Cell>) {
     let run = RunRecord {
         id: RunId(id(n + 1)),
         job_id: JobId(id(n)),
-        spec: RunSpec { entries: vec![entry(model('a', "SmolLM2")), entry(model('b', "Gemma 3"))], suite: suite() },
+        spec: RunSpec {
+            entries: vec![entry(model('a', "SmolLM2")), entry(model('b', "Gemma 3"))],
+            suite: suite(),
+            left_out: Vec::new(),
+        },
         device: device("bench"),
         app_version: "0.1.0".into(),
         app_commit: Some("abc1234".into()),
