@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Dimension, Doubt, Quality, Verdict } from '../backend/types'
+import type { Dimension, Doubt, Quality, Verdict, SweepFinding } from '../backend/types'
 import { locales } from '../paraglide/runtime.js'
 import { useLocale } from '../i18n'
 import { certaintyLabel, certaintyText, doubtText, verdictSentence } from './verdict'
@@ -20,6 +20,7 @@ function verdict(outcome: Verdict['outcome'], winner: number | null, dimensions:
     tasks_compared: 0,
     certainty: 'moderate',
     doubts: [],
+    sweep: [],
     sentence: 'not for the app',
   }
 }
@@ -52,6 +53,25 @@ describe('in English', () => {
     )
     expect(verdictSentence(verdict('withheld', null, []), names)).toMatch(/^No verdict/)
     expect(verdictSentence(verdict('single', null, []), ['Small · Q4_1'])).toMatch(/^Small · Q4_1 was measured alone/)
+  })
+
+  test('a sweep names the settings that are as good as the best', () => {
+    const finding: SweepFinding = {
+      task_id: 'tg64',
+      metric: 'synthetic_tps',
+      best: 2,
+      even: [1],
+      worst: 0,
+      factor: 1.92,
+      interval: { low: 1.9, high: 1.94 },
+    }
+    const threads = ['1 thread', '2 threads', '4 threads']
+    const sweep = { ...verdict('sweep', null, []), sweep: [finding] }
+    expect(plain(verdictSentence(sweep, threads))).toMatch(
+      /^On this device 2 threads or 4 threads is best for .*: 1.92 times as good as 1 thread\.$/,
+    )
+    const none = { ...sweep, sweep: [{ ...finding, even: [0, 1] }] }
+    expect(verdictSentence(none, threads)).toMatch(/^None of the 3 settings/)
   })
 
   test('no more digits than the interval supports', () => {

@@ -1,6 +1,7 @@
 import type { Certainty, Dimension, Doubt, Verdict } from '../backend/types'
 import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
+import { metricLabel } from './labels'
 import { formatNumber, supportedDecimals } from './number'
 
 /** A dimension's advantage seen from one slot: how many times better that slot is, with its interval. */
@@ -47,6 +48,21 @@ function phrases(verdict: Verdict, slot: number): string {
   return c === undefined ? m.phrases_two({ a, b }) : m.phrases_three({ a, b, c })
 }
 
+/** The figure to which the setting matters most. */
+function sweepSentence(verdict: Verdict, names: readonly string[]): string {
+  const real = verdict.sweep.filter((f) => f.best !== f.worst && !f.even.includes(f.worst))
+  const [first, ...others] = real
+  if (first === undefined) return m.verdict_sweep_none({ count: names.length })
+  const most = others.reduce((a, b) => (b.factor > a.factor ? b : a), first)
+  const best = [most.best, ...most.even].sort((a, b) => a - b).map((slot) => names[slot] ?? '')
+  return m.verdict_sweep({
+    best: new Intl.ListFormat(locale(), { type: 'disjunction' }).format(best),
+    figure: metricLabel(most.metric),
+    times: times(most.factor, most.interval.low, most.interval.high),
+    worst: names[most.worst] ?? '',
+  })
+}
+
 /** The verdict in one sentence of the person's language. `names` are the models' labels by slot. */
 export function verdictSentence(verdict: Verdict, names: readonly string[]): string {
   const name = (slot: number) => names[slot] ?? ''
@@ -64,6 +80,8 @@ export function verdictSentence(verdict: Verdict, names: readonly string[]): str
       return m.verdict_withheld()
     case 'single':
       return m.verdict_single({ model: name(0) })
+    case 'sweep':
+      return sweepSentence(verdict, names)
   }
 }
 
