@@ -8,7 +8,7 @@ use pocketbench_device::SensorSampler;
 use pocketbench_domain::ErrorReport;
 use pocketbench_domain::conditions::Reading;
 use pocketbench_domain::job::Job;
-use pocketbench_domain::run::{CellId, CellState, RunRecord, Sample, Session};
+use pocketbench_domain::run::{CellId, CellState, RunEntry, RunRecord, Sample, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,7 +93,7 @@ impl<'a> StoreRecorder<'a> {
             self.send_live();
         }
         self.live.slot = u32::try_from(slot).unwrap_or(0);
-        self.live.model = self.run.spec.entries.get(slot).map(|e| e.label()).unwrap_or_default();
+        self.live.model = self.run.spec.entries.get(slot).map(RunEntry::label).unwrap_or_default();
         self.live.sequence += 1;
         (self.live.cooling_to_c, self.live.elapsed_s, self.live.of_s) = (None, None, None);
         self.live.ram_available_bytes = pocketbench_device::ram_available();

@@ -311,7 +311,7 @@ impl<'a, R: Recorder> Runner<'a, R> {
         let mut wait = CoolDown::new(plan);
         let began = Instant::now();
         loop {
-            self.plan.sensors.mark();
+            let _ = self.plan.sensors.mark();
             let reading = self.plan.sensors.latest().unwrap_or_default();
             match wait.next(&reading, began.elapsed()) {
                 CoolDownStep::Done(cooled) => return Ok(cooled),

@@ -389,7 +389,7 @@ mod tests {
         assert_eq!(suite.tasks.len(), 2);
         assert_eq!(suite.tasks[0].title, "One line");
         assert!(suite.tasks[1].title.ends_with('…') && suite.tasks[1].title.chars().count() == 61);
-        assert!(suite.n_ctx as usize >= prompts.iter().map(prompt_bytes).max().unwrap() / 2 + 64);
+        assert!(suite.n_ctx as usize >= prompts.iter().map(String::len).max().unwrap() / 2 + 64);
         let (_, limits) = asked(&suite.tasks[0]).unwrap();
         assert!(limits.ignore_eos && limits.max_tokens == 64);
         assert_eq!(suite.id, custom(&prompts, 64, 3, true).id, "repetitions do not change the work");
@@ -398,9 +398,5 @@ mod tests {
         assert_ne!(suite.id, custom(&prompts[..1], 64, 5, true).id);
         assert!(custom(&[], 64, 5, true).validate().is_err());
         assert!(custom(&prompts, 0, 5, true).validate().is_err());
-    }
-
-    fn prompt_bytes(prompt: &String) -> usize {
-        prompt.len()
     }
 }

@@ -206,6 +206,7 @@ impl SensorSampler {
     }
 
     /// Takes a reading now and gives its time: an end of a span for which energy is wanted must have one.
+    #[must_use]
     pub fn mark(&self) -> u64 {
         let (answer, answered) = mpsc::channel();
         let taken = self.ask.send(answer).is_ok();
