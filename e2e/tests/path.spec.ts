@@ -86,6 +86,34 @@ test('stop, look at what there is, resume to the end', async ({ page }) => {
   await expect(page.getByTestId('unfinished')).toBeHidden()
 })
 
+test('pause, and resume at the first task that is missing', async ({ page }) => {
+  await open(page, `#/run/${jobId}`, 'scenario=running&speed=12')
+  await expect(page.getByTestId('live-task')).toBeVisible()
+  await expect(page.getByTestId('live-celsius')).toContainText('°C')
+  await page.getByTestId('pause').click()
+  await expect(page.getByRole('heading', { name: 'Paused' })).toBeVisible({ timeout: 1_000 })
+  await expect(page.getByTestId('pause')).toHaveCount(0)
+  const progress = await page.getByTestId('progress').innerText()
+  await page.waitForTimeout(500)
+  await expect(page.getByTestId('progress')).toHaveText(progress)
+  await page.getByTestId('resume').click()
+  await expect(page).toHaveURL(new RegExp(`#/results/${runId}`), { timeout: 20_000 })
+  await expect(page.getByTestId('unfinished')).toBeHidden()
+})
+
+test('a paused run can be stopped', async ({ page }) => {
+  await open(page, `#/run/${jobId}`, 'scenario=paused')
+  await page.getByTestId('stop').click()
+  await expect(page.getByRole('heading', { name: 'Stopped' })).toBeVisible()
+})
+
+test('a sustained run cools down between models and tells how far it is', async ({ page }) => {
+  await open(page, `#/run/${jobId}`, 'scenario=cooling&speed=1')
+  await expect(page.getByTestId('cooling')).toContainText('Cooling down to 42')
+  await expect(page.getByTestId('live-repetition')).toContainText('of 10:00 min')
+  await expect(page.getByTestId('cooling')).toHaveCount(0)
+})
+
 test('the tray stops and resumes from any screen', async ({ page }) => {
   await open(page, '#/results', 'scenario=running&speed=2')
   await expect(page.getByTestId('job-tray-button')).toContainText('1 running')
@@ -120,6 +148,62 @@ test('one model alone', async ({ page }) => {
   await page.getByTestId('start').click()
   await expect(page.getByTestId('verdict')).toContainText('was measured alone', { timeout: 20_000 })
   await expect(page.getByTestId('winner')).toHaveCount(0)
+})
+
+test('prompts of one’s own are measured, and again', async ({ page }) => {
+  await open(page, '#/', 'speed=20')
+  await page.getByTestId('suite').selectOption('custom')
+  await expect(page.getByTestId('start')).toBeDisabled()
+  await expect(page.getByTestId('estimate')).toContainText('Write at least one prompt')
+  await page.getByTestId('own-prompt').fill('Explain to a child why bread rises.')
+  await page.getByTestId('own-add').click()
+  await page.getByTestId('own-prompt').nth(1).fill('And cake?')
+  await page.getByTestId('own-repetitions').fill('2')
+  await page.getByTestId('own-fixed').check()
+  // What was written is still there after a look at another screen.
+  await page.getByTestId('nav-models').click()
+  await page.getByTestId('nav-bench').click()
+  await page.getByTestId('suite').selectOption('custom')
+  await expect(page.getByTestId('own-prompt')).toHaveCount(2)
+  await page.getByTestId('start').click()
+  await expect(page.getByTestId('task-row')).toHaveCount(2, { timeout: 20_000 })
+  await expect(page.getByTestId('task-row').first()).toContainText('Explain to a child why bread rises.')
+  await page.getByTestId('run-again').click()
+  await expect(page.getByTestId('live-task')).toHaveText('Explain to a child why bread rises.')
+})
+
+test('a sustained run lasts as long as it is told, within limits', async ({ page }) => {
+  await open(page, '#/')
+  await page.getByTestId('suite').selectOption('sustained')
+  await expect(page.getByTestId('estimate')).toContainText('About 20 min')
+  await page.getByTestId('minutes').fill('30')
+  await expect(page.getByTestId('estimate')).toContainText('About 60 min')
+  await page.getByTestId('minutes').fill('0')
+  await expect(page.getByTestId('estimate')).toContainText('must last 1 to 3600 seconds')
+  await page.getByTestId('start').click()
+  await expect(page.getByTestId('error-note')).toContainText('Correct that value')
+})
+
+test('a sweep takes one model', async ({ page }) => {
+  await open(page, '#/', 'speed=20')
+  await expect(page.getByTestId('model-b')).toBeVisible()
+  await page.getByTestId('suite').selectOption('threads')
+  await expect(page.getByTestId('model-b')).toHaveCount(0)
+  await expect(page.getByTestId('start')).toHaveText('Measure this one')
+  await page.getByTestId('suite').selectOption('quick')
+  await expect(page.getByTestId('model-b')).not.toHaveValue('')
+})
+
+test('more threads than cores are refused with the reason', async ({ page }) => {
+  await open(page, '#/')
+  await page.locator('summary', { hasText: 'Settings' }).click()
+  await page.getByTestId('threads').fill('64')
+  await page.getByTestId('start').click()
+  await expect(page.getByTestId('error-note')).toContainText('64 threads were asked for, and this device has 8')
+  await expect(page.getByTestId('error-note')).toContainText('wait for each other')
+  await page.getByTestId('threads').fill('2')
+  await page.getByTestId('start').click()
+  await expect(page.getByTestId('live-task')).toBeVisible()
 })
 
 test('what cannot be picked says why', async ({ page }) => {

@@ -63,6 +63,28 @@ const failDownload = async (page: Page) => {
   await expect(card.getByTestId('error-note')).toBeVisible()
 }
 
+/** The suite of the person's own, half written. */
+const writeOwn = async (page: Page) => {
+  await page.getByTestId('suite').selectOption('custom')
+  await page.getByTestId('own-prompt').fill('Explain to a child why bread rises.')
+  await page.getByTestId('own-add').click()
+  await expect(page.getByTestId('estimate')).toContainText('About')
+}
+
+const pickSuite = (id: string) => async (page: Page) => {
+  await page.getByTestId('suite').selectOption(id)
+  await page.locator('summary', { hasText: 'What it measures' }).click()
+  await expect(page.getByTestId('estimate')).toContainText('About')
+}
+
+/** More threads than there are cores, which the core refuses. */
+const askTooMuch = async (page: Page) => {
+  await page.locator('summary', { hasText: 'Settings' }).click()
+  await page.getByTestId('threads').fill('64')
+  await page.getByTestId('start').click()
+  await expect(page.getByTestId('error-note')).toContainText('this device has 8')
+}
+
 const states: State[] = [
   { name: 'bench-full', hash: '#/', shows: '[data-testid=model-a]' },
   { name: 'bench-empty', hash: '#/', query: 'scenario=empty', shows: '[data-testid=empty]' },
@@ -70,7 +92,24 @@ const states: State[] = [
   { name: 'bench-partial', hash: '#/', query: 'scenario=partial', shows: '[data-testid=model-a]' },
   { name: 'bench-error', hash: '#/', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
   { name: 'bench-busy', hash: '#/', query: 'scenario=running&hold=4', shows: '[data-testid=model-a]' },
+  { name: 'bench-own', hash: '#/', shows: '[data-testid=model-a]', prepare: writeOwn },
+  { name: 'bench-sustained', hash: '#/', shows: '[data-testid=model-a]', prepare: pickSuite('sustained') },
+  { name: 'bench-sweep', hash: '#/', shows: '[data-testid=model-a]', prepare: pickSuite('threads') },
+  { name: 'bench-refused', hash: '#/', shows: '[data-testid=model-a]', prepare: askTooMuch },
   { name: 'run-full', hash: run, query: 'scenario=running&hold=40', shows: '[data-testid=live-tps]' },
+  { name: 'run-sustained', hash: run, query: 'scenario=sustaining&hold=40', shows: '[data-testid=live-tps]' },
+  { name: 'run-cooling', hash: run, query: 'scenario=cooling&hold=6', shows: '[data-testid=cooling]' },
+  {
+    name: 'run-sensorless',
+    hash: run,
+    query: 'scenario=partial&hold=30',
+    shows: '[data-testid=resume]',
+    prepare: async (page) => {
+      await page.getByTestId('resume').click()
+      await expect(page.getByTestId('live-celsius')).toContainText('No sensor of heat')
+    },
+  },
+  { name: 'run-paused', hash: run, query: 'scenario=paused', shows: '[data-testid=resume]' },
   { name: 'run-queued', hash: run, query: 'scenario=queued', shows: '[data-testid=stop]' },
   { name: 'run-cancelled', hash: run, query: 'scenario=cancelled', shows: '[data-testid=resume]' },
   { name: 'run-interrupted', hash: run, query: 'scenario=interrupted', shows: '[data-testid=resume]' },

@@ -3,9 +3,9 @@
 use crate::opened::Opened;
 use pocketbench_app_core::Result;
 use pocketbench_app_core::api::{
-    AppEvent, AppInfo, CatalogueEntry, ClaimsReport, DeletePreview, DownloadRequest, DownloadSettings, Estimate,
-    ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow, StorageUse,
-    SuiteInfo, TokenState,
+    AppEvent, AppInfo, CatalogueEntry, ClaimsReport, DeletePreview, DeviceReport, DownloadRequest, DownloadSettings,
+    Estimate, ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow,
+    StorageUse, SuiteInfo, TokenState,
 };
 use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
@@ -24,6 +24,11 @@ pub(crate) async fn app_info(opened: State<'_, Opened>) -> Result<AppInfo> {
 #[tauri::command]
 pub(crate) async fn device(opened: State<'_, Opened>) -> Result<DeviceProfile> {
     opened.app().await?.device().await
+}
+
+#[tauri::command]
+pub(crate) async fn device_report(opened: State<'_, Opened>) -> Result<DeviceReport> {
+    opened.app().await?.device_report().await
 }
 
 #[tauri::command]

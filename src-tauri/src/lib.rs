@@ -34,6 +34,7 @@ pub(crate) fn app<R: tauri::Runtime>(builder: tauri::Builder<R>, config: Config)
     builder.manage(Opened::new(config)).invoke_handler(tauri::generate_handler![
         commands::app_info,
         commands::device,
+        commands::device_report,
         commands::models,
         commands::add_model,
         commands::catalogue,

@@ -44,6 +44,10 @@ fn commands_answer_and_errors_keep_their_code() {
     let (_app, window) = window(folder.path());
     assert_eq!(invoke(&window, "app_info", json!({})).unwrap()["version"], "0.0.0");
     assert!(invoke(&window, "device", json!({})).unwrap()["ram_bytes"].as_u64().unwrap() > 0);
+    let report = invoke(&window, "device_report", json!({})).unwrap();
+    assert_eq!(report["profile"]["fingerprint"], invoke(&window, "device", json!({})).unwrap()["fingerprint"]);
+    assert_eq!(report["cpu_variant"], json!(null), "no worker was started here yet");
+    assert!(report["sensors"]["temperatures"].is_array());
     assert_eq!(invoke(&window, "models", json!({})).unwrap(), json!([]));
     assert_eq!(invoke(&window, "suites", json!({})).unwrap()[0]["id"], "quick");
     assert_eq!(invoke(&window, "claims", json!({})).unwrap()[0]["findings"][0]["standing"], "fails");

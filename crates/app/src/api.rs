@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use pocketbench_domain::catalogue::{CatalogueModel, ModelSource};
 use pocketbench_domain::claims::{ClaimSet, Finding, Standing};
-use pocketbench_domain::conditions::{Conditions, ThermalStatus};
+use pocketbench_domain::conditions::{Conditions, Reading, ThermalStatus};
+use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::error::ErrorReport;
 use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
@@ -27,6 +28,21 @@ pub struct AppInfo {
     pub data_folder: String,
     /// Where models are kept.
     pub models_folder: String,
+}
+
+/// What this device is, can do and can tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct DeviceReport {
+    /// The machine as it is now.
+    pub profile: DeviceProfile,
+    /// Memory bandwidth in bytes a second, once it was measured.
+    pub bandwidth: Option<f64>,
+    /// The engine's CPU variant that the last worker picked here.
+    pub cpu_variant: Option<String>,
+    /// One look at all sensors. What is absent cannot be read here.
+    pub sensors: Reading,
+    /// Kind and place of each sensor that was found.
+    pub sensors_found: Vec<String>,
 }
 
 /// A model file on this machine.
@@ -317,6 +333,9 @@ pub struct RunRequest {
     /// How long a sustained task lasts, instead of what its suite says.
     #[serde(default)]
     pub minutes: Option<u32>,
+    /// Threads of prefill and decode, instead of the default; of no meaning to a sweep of threads.
+    #[serde(default)]
+    pub threads: Option<u32>,
 }
 
 /// A suite of the person's own.

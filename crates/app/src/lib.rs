@@ -28,7 +28,7 @@ pub use pocketbench_worker::Launch;
 pub use report::{figure, letter, render, row_says, wire_name};
 pub use runs::{Adjust, NewRun};
 
-use api::{AppInfo, SuiteInfo, TaskInfo};
+use api::{AppInfo, DeviceReport, SuiteInfo, TaskInfo};
 use chrono::{DateTime, Utc};
 use jobs::Jobs;
 use pocketbench_domain::device::DeviceProfile;
@@ -96,6 +96,9 @@ struct Inner {
     queue: downloads::Queue,
 }
 
+/// Latest runs that are asked for a worker: one that was only planned had none.
+const RUNS_ASKED: u32 = 10;
+
 impl App {
     /// Opens the data folder. Jobs that ran when the program ended are marked as interrupted.
     ///
@@ -145,6 +148,25 @@ impl App {
     /// The machine as it is now.
     pub async fn device(&self) -> Result<DeviceProfile> {
         device_profile(&self.0.config.models_folder).await
+    }
+
+    /// The machine with what it can do and tell. Measures its memory bandwidth, if that is not known and nothing else is
+    /// being measured.
+    pub async fn device_report(&self) -> Result<DeviceReport> {
+        let bandwidth = self.bandwidth().await?;
+        let (sensors, sensors_found) = blocking(|| {
+            let mut sensors = pocketbench_device::Sensors::open();
+            (sensors.read(), sensors.found())
+        })
+        .await?;
+        let mut cpu_variant = None;
+        for run in self.store().runs(RUNS_ASKED).await? {
+            if let Some(session) = self.store().sessions(run.id).await?.pop() {
+                cpu_variant = Some(session.engine.cpu_variant);
+                break;
+            }
+        }
+        Ok(DeviceReport { profile: self.device().await?, bandwidth, cpu_variant, sensors, sensors_found })
     }
 
     /// The suites that can be picked.

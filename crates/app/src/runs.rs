@@ -50,7 +50,8 @@ impl App {
     pub async fn start_run(&self, request: &RunRequest) -> Result<Job> {
         let suite = requested_suite(request)?;
         let models = request.models.iter().map(PathBuf::from).collect();
-        self.start(NewRun { models, suite, adjustments: Adjust::default() }).await
+        let adjustments = Adjust { n_threads: request.threads, n_ctx: None };
+        self.start(NewRun { models, suite, adjustments }).await
     }
 
     /// Starts a run; the job tells how it goes.

@@ -32,6 +32,7 @@ fn committed_types_are_what_rust_says() {
     let config = Config::new().with_large_int("number");
     let mut all = Declarations { config: &config, found: BTreeMap::new() };
     all.visit::<api::AppInfo>();
+    all.visit::<api::DeviceReport>();
     all.visit::<api::ModelEntry>();
     all.visit::<api::CatalogueEntry>();
     all.visit::<api::FitReport>();

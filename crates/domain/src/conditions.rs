@@ -81,6 +81,8 @@ pub struct EnergyCounter {
 
 /// One look at all sensors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+// `claims` has readings of another kind.
+#[ts(rename = "SensorReading")]
 pub struct Reading {
     /// When, in nanoseconds since the sensors were opened, on the monotonic clock of measurements. On Linux, Android and
     /// macOS it stands still while the machine sleeps.

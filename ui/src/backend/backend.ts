@@ -5,6 +5,7 @@ import type {
   ClaimsReport,
   DeletePreview,
   DeviceProfile,
+  DeviceReport,
   DownloadRequest,
   DownloadSettings,
   ErrorReport,
@@ -35,6 +36,8 @@ export interface Backend {
 
   appInfo(): Promise<AppInfo>
   device(): Promise<DeviceProfile>
+  /** The device with its sensors and its memory bandwidth, which is measured for it at the first time. */
+  deviceReport(): Promise<DeviceReport>
   models(): Promise<ModelEntry[]>
   /** Reads, checks and hashes a file and adds it to the list. */
   addModel(path: string): Promise<ModelEntry>

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const quick = { suite: 'quick', custom: null, minutes: null }
+const quick = { suite: 'quick', custom: null, minutes: null, threads: null }
 
 async function twoModels(backend: ReturnType<typeof fake>): Promise<string[]> {
   const models = await backend.models()

@@ -5,8 +5,19 @@ import type { Backend } from './backend'
 import * as shop from './fixtures/catalogue'
 import { claims } from './fixtures/claims'
 import * as machine from './fixtures/machine'
-import { conclude, failureOf, measure, stepsOf, type Plan, type Profile, type Step } from './fixtures/results'
-import { answers, infoOf, suites } from './fixtures/suites'
+import {
+  conclude,
+  coolEnough,
+  elapsedOf,
+  failureOf,
+  labelOf,
+  measure,
+  stepsOf,
+  type Plan,
+  type Profile,
+  type Step,
+} from './fixtures/results'
+import { answers, customSuite, infoOf, suites } from './fixtures/suites'
 import type {
   AppEvent,
   CatalogueEntry,
@@ -18,9 +29,12 @@ import type {
   LiveUpdate,
   ModelEntry,
   ModelSource,
+  RunEntry,
+  RunRequest,
   RunResult,
   RunSummary,
   SampleRow,
+  Suite,
   TokenState,
 } from './types'
 
@@ -38,6 +52,11 @@ export const scenarios = [
   'failedcell',
   'withheld',
   'single',
+  'sustained',
+  'sustaining',
+  'cooling',
+  'sweep',
+  'paused',
   'interrupted',
   'cancelled',
   'failed',
@@ -179,8 +198,69 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     return structuredClone(value())
   }
 
-  function create(profile: Profile, count: number, suiteId = 'quick', fixed = false, picked?: string[]): Run {
-    const suite = suites.find((s) => s.id === suiteId) ?? fail({ code: 'NOT_FOUND', message: `no suite ${suiteId}` })
+  function suiteOf(request: Pick<RunRequest, 'suite' | 'custom' | 'minutes'>): Suite {
+    const suite = structuredClone(
+      request.custom
+        ? customSuite(request.custom)
+        : (suites.find((s) => s.id === request.suite) ??
+            fail({ code: 'NOT_FOUND', message: `no suite ${request.suite}` })),
+    )
+    for (const { work } of suite.tasks)
+      if (work.kind === 'sustained' && request.minutes !== null) work.seconds = request.minutes * 60
+    return suite
+  }
+
+  /** One entry a model, or a value of the sweep. */
+  function entriesOf(suite: Suite, models: RunEntry['model'][], threads: number | null): RunEntry[] {
+    const settings = { ...machine.settings, n_ctx: suite.n_ctx }
+    if (threads !== null) settings.n_threads = settings.n_threads_batch = threads
+    return models.flatMap((model): RunEntry[] => {
+      switch (suite.sweep?.axis) {
+        case 'threads':
+          return [1, 2, 4, 5, 6, 8].map((n) => ({
+            model,
+            settings: { ...settings, n_threads: n, n_threads_batch: n },
+            variant: n === 1 ? '1 thread' : `${n} threads`,
+          }))
+        case 'kv_type':
+          return suite.sweep.values.map((kv) => ({
+            model,
+            settings: { ...settings, kv_type_k: kv, kv_type_v: kv },
+            variant: `KV ${kv}`,
+          }))
+        default:
+          return [{ model, settings }]
+      }
+    })
+  }
+
+  /** The suite that is asked for, or what is wrong with the request. */
+  function checked(request: RunRequest): Suite {
+    const suite = suiteOf(request)
+    if (request.threads !== null && (request.threads < 1 || request.threads > device.logical_cores))
+      fail({
+        code: 'INVALID_INPUT',
+        message: `${request.threads} threads were asked for, and this device has ${device.logical_cores} for them`,
+        hint: 'More threads than cores wait for each other and slow everything down.',
+      })
+    for (const { id, work } of suite.tasks)
+      if (work.kind === 'sustained' && !(work.seconds >= 1 && work.seconds <= 3600))
+        fail({
+          code: 'SUITE_INVALID',
+          message: `suite \`${suite.id}\`: task \`${id}\` must last 1 to 3600 seconds`,
+          hint: 'Correct that value and start again.',
+        })
+    return suite
+  }
+
+  function create(
+    profile: Profile,
+    count: number,
+    suite: Suite,
+    fixed = false,
+    picked?: string[],
+    threads: number | null = null,
+  ): Run {
     const chosen = (picked ?? machine.modelRefs.slice(0, count).map((ref) => ref.path)).map(
       (path) =>
         models.find((entry) => entry.path === path)?.model ??
@@ -192,7 +272,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     const plan: Plan = {
       runId: `01930000-0000-7000-8000-${n}`,
       jobId: `01930000-0000-7000-9000-${n}`,
-      models: chosen,
+      entries: entriesOf(suite, chosen, threads),
       suite,
       profile,
       startedAt: now(),
@@ -212,7 +292,13 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         kind: 'run',
         state: 'queued',
         title: `${chosen.map((model) => model.header.name).join(' against ')} · ${suite.id}`,
-        progress: { done: 0, total: steps.length, unit: 'repetitions', rate: null, eta_s: null },
+        progress: {
+          done: 0,
+          total: steps.filter((step) => !step.cooling).length,
+          unit: 'repetitions',
+          rate: null,
+          eta_s: null,
+        },
         run_id: plan.runId,
         error: null,
         log_tail: [],
@@ -227,13 +313,14 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
   function advance(run: Run): void {
     const step = run.steps[run.at]
     if (!step) return
-    if (!failureOf(run.plan, step)) run.samples.push(measure(run.plan, step))
+    if (!step.cooling && !failureOf(run.plan, step)) run.samples.push(measure(run.plan, step))
     run.at += 1
     run.tick = 0
     run.sequence += 1
     clock += 3100
-    const left = run.steps.length - run.at
-    run.job.progress = { ...run.job.progress, done: run.at, rate: 1 / 3.1, eta_s: left * 3.1 }
+    const measured = run.steps.slice(0, run.at).filter((step) => !step.cooling).length
+    const left = (run.job.progress.total ?? 0) - measured
+    run.job.progress = { ...run.job.progress, done: measured, rate: 1 / 3.1, eta_s: left * 3.1 }
     run.job.updated_at = now()
   }
 
@@ -244,13 +331,16 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     emit({ kind: 'job', job: run.job })
   }
 
-  const ticksOf = (step: Step) => (step.task.work.kind === 'load' ? 3 : step.warmup ? 3 : 9)
+  const ticksOf = (step: Step) =>
+    step.cooling ? 20 : step.task.work.kind === 'load' || step.task.work.kind === 'sustained' || step.warmup ? 3 : 9
 
   function liveOf(run: Run, step: Step): LiveUpdate {
     const sample = measure(run.plan, step)
-    const rate = sample.figures.find((f) => f.metric === 'decode_tps' || f.metric === 'batch_tps')?.value ?? null
+    const rate = sample.figures.find((f) => /^(decode|batch|synthetic)_tps$/.test(f.metric))?.value ?? null
     const peak = sample.figures.find((f) => f.metric === 'peak_rss_bytes')?.value ?? 120e6
-    const answer = answers[step.task.id] ?? ''
+    const told = device.battery !== null
+    const { work } = step.task
+    const answer = step.cooling ? '' : (answers[step.task.id] ?? sample.text ?? '')
     const ticks = ticksOf(step)
     const piece = (n: number) => Math.floor((answer.length * n) / ticks)
     const wave = 1 + 0.02 * Math.sin(run.tick * 1.7 + run.at)
@@ -259,23 +349,23 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       job_id: run.job.id,
       run_id: run.plan.runId,
       slot: step.slot,
-      model: `${run.plan.models[step.slot]?.header.name ?? ''} · ${run.plan.models[step.slot]?.header.quantization ?? ''}`,
+      model: run.plan.entries[step.slot] ? labelOf(run.plan.entries[step.slot] as RunEntry) : '',
       task_id: step.task.id,
       task_title: step.task.title,
       repetition: step.repetition,
-      repetitions: step.warmup ? 1 : run.plan.suite.repetitions,
+      repetitions: step.warmup ? 1 : work.kind === 'sustained' ? 1 : run.plan.suite.repetitions,
       warmup: step.warmup,
       sequence: run.sequence,
       text: answer.slice(piece(run.tick), piece(run.tick + 1)),
-      tokens_per_s: rate === null ? null : rate * wave,
+      tokens_per_s: rate === null || step.cooling ? null : rate * wave,
       rss_bytes: Math.round(peak * share),
       ram_bytes: device.ram_bytes,
       ram_available_bytes: device.ram_available_bytes - Math.round(peak * share),
-      celsius: null,
-      thermal_status: null,
-      cooling_to_c: null,
-      elapsed_s: null,
-      of_s: null,
+      celsius: step.cooling ? 70.6 - run.tick * 1.4 : (sample.conditions?.temperatures[0]?.celsius.mean ?? null),
+      thermal_status: told ? (sample.conditions?.thermal_status ?? 'none') : null,
+      cooling_to_c: step.cooling ? coolEnough : null,
+      elapsed_s: work.kind === 'sustained' && !step.warmup ? elapsedOf(step.task, step.repetition) : null,
+      of_s: work.kind === 'sustained' && !step.warmup ? work.seconds : null,
     }
   }
 
@@ -428,7 +518,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       id: run.plan.runId,
       job_id: run.job.id,
       state: run.job.state,
-      models: run.plan.models.map((model) => `${model.header.name} · ${model.header.quantization}`),
+      models: run.plan.entries.map(labelOf),
       suite: run.plan.suite.title,
       started_at: run.plan.startedAt,
       finished_at: run.finishedAt,
@@ -449,7 +539,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       ['tradeoff', 2, 'quick', [machine.modelRefs[2], machine.modelRefs[3]].map((ref) => ref?.path ?? '')],
     ]
     for (const [profile, count, suite, picked] of history) {
-      const run = create(profile, count, suite, false, picked)
+      const run = create(profile, count, suiteOf({ suite, custom: null, minutes: null }), false, picked)
       complete(run)
       settle(run, 'done')
       clock += 86_400_000 * 0.8
@@ -460,12 +550,34 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       failedcell: 'failedcell',
       withheld: 'withheld',
     }
-    const run = create(profiles[scenario] ?? 'better', scenario === 'single' ? 1 : 2, 'quick', true)
+    const heat = scenario === 'sustained' || scenario === 'sustaining' || scenario === 'cooling'
+    const suite = heat ? 'sustained' : scenario === 'sweep' ? 'threads' : 'quick'
+    const run = create(
+      profiles[scenario] ?? 'better',
+      scenario === 'single' || scenario === 'sweep' ? 1 : 2,
+      suiteOf({ suite, custom: null, minutes: null }),
+      true,
+    )
     const half = Math.floor(run.steps.length * 0.45)
     switch (scenario) {
       case 'running':
         complete(run, half)
         settle(run, 'running')
+        break
+      case 'sustaining':
+        complete(run, 35)
+        settle(run, 'running')
+        break
+      case 'cooling':
+        complete(
+          run,
+          run.steps.findIndex((step) => step.cooling),
+        )
+        settle(run, 'running')
+        break
+      case 'paused':
+        complete(run, half)
+        settle(run, 'paused')
         break
       case 'queued':
         break
@@ -502,6 +614,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     appInfo: () =>
       scenario === 'error' || scenario === 'loading' ? Promise.resolve(machine.appInfo) : answer(() => machine.appInfo),
     device: () => answer(() => device),
+    deviceReport: () => answer(() => (device === machine.taciturnDevice ? machine.taciturnReport : machine.report)),
     models: () => answer(() => models),
     addModel: (path) =>
       answer(() => {
@@ -564,9 +677,14 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       }),
     pauseJob: (id) =>
       answer(() => {
-        const transfer = transferByJob(id) ?? fail({ code: 'NOT_FOUND', message: `no job ${id}` })
-        setState(transfer, 'paused')
-        return transfer.job
+        const transfer = transferByJob(id)
+        if (transfer) {
+          setState(transfer, 'paused')
+          return transfer.job
+        }
+        const run = runByJob(id)
+        if (run.job.state === 'running' || run.job.state === 'queued') settle(run, 'paused')
+        return run.job
       }),
     discardPartial: (fileName) =>
       answer(() => {
@@ -599,7 +717,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
           path,
           files: entry.reference ? [] : [path],
           freed_bytes: entry.reference ? 0 : entry.file_bytes,
-          runs: runs.filter((run) => run.plan.models.some((model) => model.path === path)).map(summaryOf),
+          runs: runs.filter((run) => run.plan.entries.some(({ model }) => model.path === path)).map(summaryOf),
           source: entry.source,
         }
       }),
@@ -637,24 +755,31 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     suites: () => answer(() => suites.map(infoOf)),
     estimate: (request) =>
       answer(() => {
-        const suite =
-          suites.find((s) => s.id === request.suite) ?? fail({ code: 'NOT_FOUND', message: 'no such suite' })
+        const suite = checked({ ...request, threads: null })
         const bytes = request.models.reduce(
           (sum, path) => sum + (models.find((e) => e.path === path)?.file_bytes ?? 0),
           0,
         )
-        return { seconds: ((bytes / 1e8) * 11 + 25) * suite.repetitions * 0.9, measured: request.models.length === 1 }
+        const lasting = suite.tasks.reduce((sum, { work }) => sum + (work.kind === 'sustained' ? work.seconds : 0), 0)
+        const entries = suite.sweep?.axis === 'threads' ? 6 : (suite.sweep?.values.length ?? 1)
+        const once = (((bytes / 1e8) * 11 + 25) * suite.tasks.length) / 7
+        return {
+          seconds: lasting ? lasting * request.models.length : once * entries * suite.repetitions * 0.9,
+          measured: request.models.length === 1,
+        }
       }),
     startRun: (request) =>
       answer(() => {
         const busy = runs.some((r) => r.job.state === 'running')
         const profile = { tradeoff: 'tradeoff', nodifference: 'nodifference', failedcell: 'failedcell' } as const
+        const suite = checked(request)
         const run = create(
           profile[scenario as keyof typeof profile] ?? 'better',
           0,
-          request.suite,
+          suite,
           false,
           request.models,
+          request.threads,
         )
         settle(run, busy ? 'queued' : 'running')
         drive()
@@ -668,7 +793,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
           return transfer.job
         }
         const run = runByJob(id)
-        if (run.job.state === 'running' || run.job.state === 'queued') settle(run, 'cancelled')
+        if (['running', 'queued', 'paused'].includes(run.job.state)) settle(run, 'cancelled')
         return run.job
       }),
     resumeJob: (id) =>

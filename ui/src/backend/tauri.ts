@@ -12,6 +12,7 @@ export const tauriBackend: Backend = {
 
   appInfo: () => invoke('app_info'),
   device: () => invoke('device'),
+  deviceReport: () => invoke('device_report'),
   models: () => invoke('models'),
   addModel: (path) => invoke('add_model', { path }),
   pickModelFile: () => open({ multiple: false, directory: false, filters: [{ name: 'GGUF', extensions: ['gguf'] }] }),

@@ -788,6 +788,31 @@ storage_free_bytes: number | null,
 battery: Battery | null, };
 
 /**
+ * What this device is, can do and can tell.
+ */
+export type DeviceReport = { 
+/**
+ * The machine as it is now.
+ */
+profile: DeviceProfile, 
+/**
+ * Memory bandwidth in bytes a second, once it was measured.
+ */
+bandwidth: number | null, 
+/**
+ * The engine's CPU variant that the last worker picked here.
+ */
+cpu_variant: string | null, 
+/**
+ * One look at all sensors. What is absent cannot be read here.
+ */
+sensors: SensorReading, 
+/**
+ * Kind and place of each sensor that was found.
+ */
+sensors_found: Array<string>, };
+
+/**
  * One quality of two models, over all tasks that have it.
  */
 export type Dimension = { 
@@ -921,6 +946,23 @@ joules: number,
  * Who counted them.
  */
 source: EnergySource, };
+
+/**
+ * A counter of energy in a processor package (RAPL). It wraps.
+ */
+export type EnergyCounter = { 
+/**
+ * Name of the package.
+ */
+name: string, 
+/**
+ * Value in joules. It starts anywhere.
+ */
+joules: number, 
+/**
+ * Value in joules behind which it starts again from 0.
+ */
+range_j: number, };
 
 /**
  * Who counted the energy.
@@ -1402,6 +1444,23 @@ file_bytes: number,
  * Already in the library.
  */
 added: boolean, };
+
+/**
+ * Clock of a group of processors that change it together: a cluster of a phone, often a single core of a PC.
+ */
+export type Frequency = { 
+/**
+ * Number of the group: Linux's `policyN`.
+ */
+policy: number, 
+/**
+ * Now, in MHz.
+ */
+mhz: number, 
+/**
+ * The most that the hardware can do, in MHz; not the ceiling that heat may have lowered.
+ */
+max_mhz: number | null, };
 
 /**
  * Generate from one prompt.
@@ -2292,7 +2351,11 @@ custom: CustomSuite | null,
 /**
  * How long a sustained task lasts, instead of what its suite says.
  */
-minutes: number | null, };
+minutes: number | null, 
+/**
+ * Threads of prefill and decode, instead of the default; of no meaning to a sweep of threads.
+ */
+threads: number | null, };
 
 /**
  * A run, computed from its stored samples and nothing else.
@@ -2463,6 +2526,70 @@ seed: number, };
  * What a temperature is the temperature of.
  */
 export type SensorClass = "cpu" | "gpu" | "battery" | "skin" | "board";
+
+/**
+ * One look at all sensors.
+ */
+export type SensorReading = { 
+/**
+ * When, in nanoseconds since the sensors were opened, on the monotonic clock of measurements. On Linux, Android and
+ * macOS it stands still while the machine sleeps.
+ */
+at_ns: number, 
+/**
+ * The same on a clock that goes on during sleep (`CLOCK_BOOTTIME`), where there is one.
+ */
+boot_ns: number | null, 
+/**
+ * Wall clock in Unix milliseconds. Anybody can set it.
+ */
+wall_ms: number | null, 
+/**
+ * Charge in percent; the mean of several batteries.
+ */
+battery_percent: number | null, 
+/**
+ * Current of the battery in ampere: **negative while it discharges**, positive while it is charged. Absent with
+ * several batteries.
+ */
+current_a: number | null, 
+/**
+ * Voltage of the battery in volt. Absent with several batteries.
+ */
+voltage_v: number | null, 
+/**
+ * Power drawn from all batteries in watt, positive while they discharge, where the system tells it or there are
+ * several batteries.
+ */
+drawn_w: number | null, 
+/**
+ * Whether a charger feeds the machine.
+ */
+charging: boolean | null, 
+/**
+ * What the system says about heat.
+ */
+thermal_status: ThermalStatus | null, 
+/**
+ * Hottest sensor of each class, in the order of [`SensorClass`].
+ */
+temperatures: Array<Temperature>, 
+/**
+ * Clocks of the processors.
+ */
+frequencies: Array<Frequency>, 
+/**
+ * Energy counters: of all packages, or of none.
+ */
+packages: Array<EnergyCounter>, 
+/**
+ * Load average over one minute.
+ */
+load_average: number | null, 
+/**
+ * Memory that can be used without swapping.
+ */
+available_bytes: number | null, };
 
 /**
  * One life of a worker process with a model loaded.
@@ -2945,6 +3072,19 @@ rows: Array<MetricRow>,
  * Of a sustained task, its course over time: one list a slot.
  */
 curves: Array<Array<CurvePoint>>, };
+
+/**
+ * A temperature.
+ */
+export type Temperature = { 
+/**
+ * Of what.
+ */
+class: SensorClass, 
+/**
+ * The class's hottest sensor, in °C.
+ */
+celsius: number, };
 
 /**
  * Temperatures of a class over a span.

@@ -10,6 +10,7 @@ import type {
   Quality,
   RowVerdict,
   Strength,
+  ThermalStatus,
 } from '../backend/types'
 import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
@@ -37,6 +38,11 @@ export function qualityLabel(quality: Quality): string {
 
 export function stateLabel(state: JobState): string {
   return m[`state_${state}`]()
+}
+
+/** How hot the system says it is. */
+export function thermalLabel(status: ThermalStatus): string {
+  return m[`thermal_${status}`]()
 }
 
 /** Short name of an error in the person's language; the message beside it is the backend's. */

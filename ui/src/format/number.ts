@@ -47,6 +47,9 @@ export function formatSignificant(value: number, digits: number): string {
 /** A whole number. */
 export const formatCount = (value: number): string => formatNumber(value, 0)
 
+/** What a person typed as a number of something, as the core can take it; whether it makes sense is judged there. */
+export const whole = (typed: number): number => Math.min(Math.max(Math.round(typed), 0), 2 ** 32 - 1)
+
 /** A share, 0–1, in percent. */
 export function formatShare(share: number, decimals = 0): string {
   return numberFormat({ style: 'percent', minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(
@@ -78,6 +81,15 @@ export function formatDuration(seconds: number): string {
   if (seconds < 90 * 60) return show(Math.round(seconds / 60), 'min')
   return show(seconds / 3600, 'h', 1)
 }
+
+/** Minutes and seconds that are running: `2:05`. */
+export function formatClock(seconds: number): string {
+  const all = Math.floor(seconds)
+  return `${Math.floor(all / 60)}:${String(all % 60).padStart(2, '0')}`
+}
+
+/** A temperature, as exact as sensors are. */
+export const formatCelsius = (celsius: number, decimals = 0): string => formatNumber(celsius, decimals) + noBreak + '°C'
 
 /** Date and time of day. */
 export function formatDate(iso: string): string {

@@ -1,7 +1,7 @@
 import { getContext, setContext } from 'svelte'
 import { SvelteMap } from 'svelte/reactivity'
 import { asErrorReport, type Backend } from '../backend/backend'
-import type { AppEvent, ErrorCode, ErrorReport, Job, JobState } from '../backend/types'
+import type { AppEvent, CustomSuite, ErrorCode, ErrorReport, Job, JobState } from '../backend/types'
 import { LiveRun } from './live.svelte'
 import { Resource } from './resource.svelte'
 
@@ -18,6 +18,8 @@ export const canResume = (job: Job): boolean => resumable.includes(job.state)
 export class AppState {
   fatal = $state.raw<ErrorReport>()
   readonly live = new LiveRun()
+  /** The suite that the person writes; kept while they look at other screens. */
+  readonly ownSuite = $state<CustomSuite>({ prompts: [''], max_tokens: 128, repetitions: 5, fixed_length: false })
   readonly info
   readonly device
   readonly models
