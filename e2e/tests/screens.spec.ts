@@ -27,8 +27,8 @@ const run = `#/run/${jobId}`
 const here = `#/models/${encodeURIComponent('/home/tester/.local/share/pocketbench/models/SmolLM2-135M-Instruct-Q4_1.gguf')}`
 
 const openAll = async (page: Page) => {
-  for (const details of await page.locator('main details').all())
-    await details.evaluate((element: HTMLDetailsElement) => (element.open = true))
+  // All at once: what is opened holds more of them.
+  await page.locator('main details').evaluateAll((all: HTMLDetailsElement[]) => all.forEach((one) => (one.open = true)))
   for (const label of await page.locator('figure label:has([value="table"])').all()) await label.click()
   await expect(page.getByTestId('sample').first()).toBeVisible()
 }
@@ -39,6 +39,11 @@ const openClaims = async (page: Page) => {
     await details.evaluate((element: HTMLDetailsElement) => (element.open = true))
   await page.locator('figure label:has([value="table"])').click()
   await expect(page.locator('[data-testid=chart-claims] tbody tr')).toHaveCount(10)
+}
+
+const openProvenance = async (page: Page) => {
+  await page.getByTestId('provenance').locator('summary').click()
+  await expect(page.getByTestId('provenance').getByText('energy from the battery')).toBeVisible()
 }
 
 const openTray = async (page: Page) => {
@@ -129,6 +134,36 @@ const states: State[] = [
   { name: 'result-withheld', hash: result, query: 'scenario=withheld', shows: '[data-testid=verdict]' },
   { name: 'result-single', hash: result, query: 'scenario=single', shows: '[data-testid=chart-latency] svg' },
   { name: 'result-partial', hash: result, query: 'scenario=partial', shows: '[data-testid=unfinished]' },
+  { name: 'result-sustained', hash: result, query: 'scenario=sustained', shows: '[data-testid=chart-curve] svg' },
+  { name: 'result-sweep', hash: result, query: 'scenario=sweep', shows: '[data-testid=chart-sweep] svg' },
+  {
+    name: 'result-sustained-opened',
+    hash: result,
+    query: 'scenario=sustained',
+    shows: '[data-testid=verdict]',
+    prepare: openAll,
+  },
+  {
+    name: 'result-provenance',
+    hash: result,
+    query: 'scenario=sustained',
+    shows: '[data-testid=verdict]',
+    prepare: openProvenance,
+  },
+  {
+    name: 'result-sweep-opened',
+    hash: result,
+    query: 'scenario=sweep',
+    shows: '[data-testid=verdict]',
+    prepare: openAll,
+  },
+  {
+    name: 'result-sensorless',
+    hash: result,
+    query: 'scenario=partial',
+    shows: '[data-testid=verdict]',
+    prepare: openAll,
+  },
   {
     name: 'result-opened',
     hash: result,

@@ -50,7 +50,7 @@ impl App {
     pub async fn start_run(&self, request: &RunRequest) -> Result<Job> {
         let suite = requested_suite(request)?;
         let models = request.models.iter().map(PathBuf::from).collect();
-        let adjustments = Adjust { n_threads: request.threads, n_ctx: None };
+        let adjustments = Adjust { n_threads: request.threads, ..Adjust::default() };
         self.start(NewRun { models, suite, adjustments }).await
     }
 

@@ -1,5 +1,5 @@
 // The statistical charts. This module pulls in Observable Plot, so it is loaded only when a chart is shown.
-import { axisX, dot, gridX, plot, rect, ruleX, ruleY, text, type Markish } from '@observablehq/plot'
+import { axisX, axisY, dot, gridX, gridY, line, plot, rect, ruleX, ruleY, text, type Markish } from '@observablehq/plot'
 
 /** A median of one model on one task, already in the unit that is shown. */
 export interface IntervalPoint {
@@ -42,6 +42,8 @@ export interface MemoryChart {
   parts: MemoryPart[]
   bars: Bar[]
   unit: string
+  /** Settings of one model, which have no marks of their own. */
+  plain: boolean
   limit?: { value: number; label: string } | undefined
 }
 
@@ -51,9 +53,54 @@ export interface ShareChart {
   bars: Bar[]
 }
 
-export type Chart = IntervalChart | MemoryChart | ShareChart
+/** A setting of a sweep: its median and interval, in the unit that is shown, or why there is none. */
+export interface SweepBar {
+  name: string
+  value: number
+  low: number | null
+  high: number | null
+  label: string
+  why: string | null
+  best: boolean
+}
 
-const modelColour = (slot: number) => `var(--colour-model-${slot})`
+export interface SweepChart {
+  kind: 'sweep'
+  bars: SweepBar[]
+  unit: string
+}
+
+/** A model's course over time in minutes. */
+export interface CurveLine {
+  slot: number
+  points: { x: number; y: number }[]
+}
+
+/** A value that holds from one minute to another. */
+export interface CurveLevel {
+  slot: number
+  from: number
+  to: number
+  y: number
+}
+
+export interface CurveChart {
+  kind: 'curve'
+  lines: CurveLine[]
+  levels: CurveLevel[]
+  /** Last minute. */
+  end: number
+  unit: string
+  /** Unit of time. */
+  time: string
+  /** The scale begins at zero. */
+  zero: boolean
+}
+
+export type Chart = IntervalChart | MemoryChart | ShareChart | SweepChart | CurveChart
+
+// Settings of one model have no colours of their own.
+const modelColour = (slot: number) => (slot < 2 ? `var(--colour-model-${slot})` : 'var(--colour-ink-2)')
 const symbols = ['circle', 'diamond'] as const
 
 function frame(width: number, rem: number) {
@@ -146,7 +193,13 @@ const barRow = 3.5
 
 /** Bars with the name of the model above and the value at the end. */
 function barPlot(
-  { bars, unit, full, limit }: { bars: Bar[]; unit: string | null; full: number; limit?: MemoryChart['limit'] },
+  {
+    bars,
+    unit,
+    full,
+    limit,
+    plain = false,
+  }: { bars: Bar[]; unit: string | null; full: number; limit?: MemoryChart['limit']; plain?: boolean },
   fills: (y1: (slot: number) => number, y2: (slot: number) => number) => Markish[],
   width: number,
   rem: number,
@@ -175,7 +228,7 @@ function barPlot(
           }),
       ...fills(y1, y2),
       limit && ruleX([limit.value], { stroke: 'var(--colour-bad)', strokeWidth: 2, strokeDasharray: '6 4' }),
-      dot(bars, {
+      dot(plain ? [] : bars, {
         x: 0,
         y: (bar: Bar) => row(bar.slot) + 0.24,
         dx: rem * 0.35,
@@ -186,7 +239,7 @@ function barPlot(
       text(bars, {
         x: 0,
         y: (bar: Bar) => row(bar.slot) + 0.24,
-        dx: rem,
+        dx: plain ? 0 : rem,
         text: 'name',
         textAnchor: 'start',
         fill: 'var(--colour-ink)',
@@ -206,10 +259,10 @@ function barPlot(
   })
 }
 
-function memoryPlot({ parts, bars, unit, limit }: MemoryChart, width: number, rem: number) {
+function memoryPlot({ parts, bars, unit, limit, plain }: MemoryChart, width: number, rem: number) {
   const full = Math.max(limit?.value ?? 0, ...bars.map((bar) => bar.value))
   return barPlot(
-    { bars, unit, full, limit },
+    { bars, unit, full, limit, plain },
     (y1, y2) => [
       rect(parts, {
         x1: 'from',
@@ -240,6 +293,105 @@ function sharePlot({ bars }: ShareChart, width: number, rem: number) {
   )
 }
 
+/** Height of a setting of a sweep, in rem. */
+const sweepRow = 2.75
+
+function sweepPlot({ bars, unit }: SweepChart, width: number, rem: number) {
+  const height = bars.length * sweepRow * rem
+  const row = (bar: SweepBar) => bars.indexOf(bar)
+  const known = bars.filter((bar) => bar.why === null)
+  const ends = known.filter((bar) => bar.low !== null && bar.high !== null)
+  const middle = (bar: SweepBar) => row(bar) + 0.68
+  const largest = Math.max(...known.map((bar) => bar.high ?? bar.value), 0) || 1
+  const whisker = { stroke: 'var(--colour-ink)', strokeWidth: 1.5 }
+  return plot({
+    ...frame(width, rem),
+    height: height + rem * 2.5,
+    x: { domain: [0, largest], insetRight: rem * 8, nice: false },
+    y: { domain: [0, bars.length], range: [0, height], axis: null },
+    marks: [
+      gridX({ stroke: 'var(--colour-line)', strokeOpacity: 1, ticks: 4 }),
+      axisX({ ticks: 4, tickSize: 0, label: unit, labelArrow: 'none', labelAnchor: 'right', labelOffset: rem * 1.2 }),
+      rect(known, {
+        x1: 0,
+        x2: 'value',
+        y1: (bar: SweepBar) => row(bar) + 0.48,
+        y2: (bar: SweepBar) => row(bar) + 0.88,
+        fill: (bar: SweepBar) => (bar.best ? 'var(--colour-model-0)' : 'var(--colour-model-0-wash)'),
+        stroke: 'var(--colour-model-0)',
+      }),
+      ruleY(ends, { y: middle, x1: 'low', x2: 'high', ...whisker }),
+      ...(['low', 'high'] as const).map((x) =>
+        ruleX(ends, {
+          x,
+          y1: (bar: SweepBar) => middle(bar) - 0.1,
+          y2: (bar: SweepBar) => middle(bar) + 0.1,
+          ...whisker,
+        }),
+      ),
+      text(bars, {
+        x: 0,
+        y: (bar: SweepBar) => row(bar) + 0.27,
+        text: 'name',
+        textAnchor: 'start',
+        fontWeight: 550,
+        fill: 'var(--colour-ink)',
+        stroke: 'var(--colour-plate)',
+        strokeWidth: 4,
+      }),
+      text(bars, {
+        x: (bar: SweepBar) => bar.high ?? bar.value,
+        y: middle,
+        dx: rem * 0.5,
+        text: (bar: SweepBar) => bar.why ?? bar.label,
+        textAnchor: 'start',
+        fill: (bar: SweepBar) => (bar.why === null ? 'var(--colour-ink)' : 'var(--colour-ink-2)'),
+        stroke: 'var(--colour-plate)',
+        strokeWidth: 4,
+      }),
+    ],
+  })
+}
+
+function curvePlot({ lines, levels, end, unit, time, zero }: CurveChart, width: number, rem: number) {
+  const values = lines.flatMap(({ points }) => points.map(({ y }) => y))
+  const [least, most] = [Math.min(...values), Math.max(...values)]
+  const domain = zero ? [0, most * 1.1] : [Math.floor(least - 2), Math.ceil(most + 2)]
+  return plot({
+    ...frame(width, rem),
+    height: (zero ? 15 : 10) * rem,
+    marginTop: rem * 1.75,
+    marginBottom: rem * 2.5,
+    marginLeft: rem * 2.5,
+    x: { domain: [0, end] },
+    y: { domain },
+    marks: [
+      gridY({ stroke: 'var(--colour-line)', strokeOpacity: 1, ticks: 4 }),
+      axisY({ ticks: 4, tickSize: 0, label: unit, labelArrow: 'none', labelAnchor: 'top', labelOffset: rem * 2.25 }),
+      axisX({ ticks: 5, tickSize: 0, label: time, labelArrow: 'none', labelAnchor: 'right', labelOffset: rem * 2 }),
+      ...levels.map(({ slot, from, to, y }) =>
+        line(
+          [
+            { x: from, y },
+            { x: to, y },
+          ],
+          { x: 'x', y: 'y', stroke: modelColour(slot), strokeWidth: rem * 0.5, strokeOpacity: 0.3 },
+        ),
+      ),
+      ...lines.map(({ slot, points }) =>
+        line(points, {
+          x: 'x',
+          y: 'y',
+          stroke: modelColour(slot),
+          strokeWidth: 2,
+          strokeDasharray: slot === 1 ? '5 3' : 'none',
+          curve: 'monotone-x',
+        }),
+      ),
+    ],
+  })
+}
+
 function plotOf(chart: Chart, width: number, rem: number): Element {
   switch (chart.kind) {
     case 'interval':
@@ -248,6 +400,10 @@ function plotOf(chart: Chart, width: number, rem: number): Element {
       return memoryPlot(chart, width, rem)
     case 'share':
       return sharePlot(chart, width, rem)
+    case 'sweep':
+      return sweepPlot(chart, width, rem)
+    case 'curve':
+      return curvePlot(chart, width, rem)
   }
 }
 

@@ -1,5 +1,8 @@
 import type {
   Category,
+  Conditions,
+  Cooled,
+  CoreCluster,
   ErrorCode,
   FitAdvice,
   Flag,
@@ -9,15 +12,19 @@ import type {
   Progress,
   Quality,
   RowVerdict,
+  SensorClass,
   Strength,
   ThermalStatus,
 } from '../backend/types'
 import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
-import { formatBytes, formatCount, formatDuration, formatNumber, formatShare } from './number'
+import { formatBytes, formatCelsius, formatCount, formatDuration, formatNumber, formatShare } from './number'
 
 /** Letter of a slot: A, B … */
 export const slotLetter = (slot: number): string => String.fromCharCode(65 + slot)
+
+/** The slot whose mark an entry bears: of more than two, which are settings of one model, none has one of its own. */
+export const markOf = (slot: number, entries: number): number => (entries > 2 ? 2 : slot)
 
 export function metricLabel(metric: Metric): string {
   return m[`metric_${metric}`]()
@@ -43,6 +50,55 @@ export function stateLabel(state: JobState): string {
 /** How hot the system says it is. */
 export function thermalLabel(status: ThermalStatus): string {
   return m[`thermal_${status}`]()
+}
+
+/** What a temperature is the temperature of. */
+export function sensorLabel(sensor: SensorClass): string {
+  return m[`sensor_${sensor}`]()
+}
+
+/** What the sensors said during a repetition, a phrase each. What they did not say is left out. */
+export function conditionNotes(conditions: Conditions | null): string[] {
+  if (!conditions) return [m.cond_none()]
+  const { temperatures, energy, frequency_share, load_average, thermal_status, slept_ns } = conditions
+  const notes = temperatures.map(({ class: sensor, celsius }) =>
+    m.cond_temperature({ sensor: sensorLabel(sensor), value: formatCelsius(celsius.mean, 1) }),
+  )
+  if (temperatures.length === 0) notes.push(m.why_no_temperature())
+  if (thermal_status) notes.push(m.cond_thermal({ status: thermalLabel(thermal_status) }))
+  if (energy) {
+    const value = `${formatNumber(energy.joules, energy.joules < 10 ? 2 : 1)}\u00a0J`
+    notes.push(energy.source === 'rapl' ? m.cond_energy_rapl({ value }) : m.cond_energy_battery({ value }))
+  } else notes.push(m.cond_no_energy())
+  if (frequency_share) notes.push(m.cond_clock({ value: formatShare(frequency_share.mean) }))
+  if (load_average) notes.push(m.cond_load({ value: formatNumber(load_average.mean, 2) }))
+  if (conditions.charging) notes.push(m.cond_charging())
+  if (slept_ns) notes.push(m.cond_slept({ time: formatDuration(slept_ns / 1e9) }))
+  for (const sensor of conditions.stuck) notes.push(m[`stuck_${sensor}`]())
+  return notes
+}
+
+/** How a wait for a cooler machine went. */
+export function cooledText(cooled: Cooled): string {
+  const degrees = (celsius: number | null) => (celsius === null ? '–' : formatCelsius(celsius, 1))
+  return m.cooled_value({
+    time: formatDuration(cooled.waited_ms / 1000),
+    from: degrees(cooled.from_c),
+    to: degrees(cooled.to_c),
+    end: m[`cooled_${cooled.reason}`](),
+  })
+}
+
+/** Groups of cores as `1 at 3.19 GHz, 4 at 2.80 GHz`; `null` where the system does not tell them apart. */
+export function clustersText(clusters: CoreCluster[]): string | null {
+  if (clusters.length === 0) return null
+  return clusters
+    .map(({ cores, max_mhz }) =>
+      max_mhz === null
+        ? m.device_cores({ count: cores })
+        : m.cluster_value({ count: cores, clock: `${formatNumber(max_mhz / 1000, 2)}\u00a0GHz` }),
+    )
+    .join(', ')
 }
 
 /** Short name of an error in the person's language; the message beside it is the backend's. */

@@ -1,4 +1,4 @@
-import type { Certainty, Dimension, Doubt, Verdict } from '../backend/types'
+import type { Certainty, Dimension, Doubt, RunResult, Verdict } from '../backend/types'
 import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
 import { metricLabel } from './labels'
@@ -46,6 +46,12 @@ function phrases(verdict: Verdict, slot: number): string {
   if (a === undefined) return ''
   if (b === undefined) return a
   return c === undefined ? m.phrases_two({ a, b }) : m.phrases_three({ a, b, c })
+}
+
+/** What tells the entries of a run apart: the settings of a sweep, or the models' labels. */
+export function variantsOf({ run, entries }: RunResult): string[] {
+  const sweep = entries.length > 2
+  return entries.map(({ slot, label }) => (sweep ? run.spec.entries[slot]?.variant : null) ?? label)
 }
 
 /** The figure to which the setting matters most. */
