@@ -206,6 +206,25 @@ test('more threads than cores are refused with the reason', async ({ page }) => 
   await expect(page.getByTestId('live-task')).toBeVisible()
 })
 
+test('the device’s page says what it has and what it lacks', async ({ page }) => {
+  await open(page, '#/')
+  await page.getByTestId('device-link').click()
+  await expect(page.getByTestId('device-cores')).toContainText('4 cores up to 2.80')
+  await expect(page.getByTestId('device-cores')).toContainText('libggml-cpu-android_armv8.2_2.so')
+  await expect(page.getByTestId('device-memory')).toContainText('38.4')
+  const sensor = (name: string) => page.getByTestId('sensor').filter({ hasText: name })
+  await expect(sensor('Processor, temperature')).toContainText('38.2')
+  await expect(sensor('Energy counter')).toContainText('There is none, or this account may not read it')
+  await page.getByTestId('read-again').click()
+  await expect(page.getByTestId('read-again')).toBeEnabled()
+
+  await page.goto('/')
+  await open(page, '#/device', 'scenario=partial')
+  await expect(sensor('Processor, temperature')).toContainText('No such sensor, or not readable')
+  await expect(page.getByTestId('device-cores')).toContainText('does not tell fast cores from slow ones')
+  await expect(page.getByTestId('device-memory')).toContainText('Not measured yet')
+})
+
 test('what cannot be picked says why', async ({ page }) => {
   await open(page, '#/')
   const broken = page.getByTestId('model-a').locator('option', { hasText: 'half-a-download.gguf' })
@@ -366,7 +385,7 @@ test('an idle screen does nothing at all', async ({ page }) => {
     }
   })
   const calls = () => page.evaluate(() => (window as unknown as { counts: { calls: number } }).counts.calls)
-  for (const hash of ['#/', '#/models', '#/models/example-4b-thinker', '#/results', `#/results/${runId}`]) {
+  for (const hash of ['#/', '#/device', '#/models', '#/models/example-4b-thinker', '#/results', `#/results/${runId}`]) {
     await open(page, hash)
     await page.waitForTimeout(700)
     const before = await calls()

@@ -5,6 +5,8 @@ import { parseRoute, resultHref, runHref } from './routes'
 test.each([
   ['', { screen: 'bench' }],
   ['#/', { screen: 'bench' }],
+  ['#/device', { screen: 'device' }],
+  ['#/device/more', { screen: 'unknown' }],
   ['#/run/abc', { screen: 'run', jobId: 'abc' }],
   ['#/results', { screen: 'results' }],
   ['#/results/abc', { screen: 'result', runId: 'abc' }],

@@ -2,6 +2,7 @@
 
 export type Route =
   | { screen: 'bench' }
+  | { screen: 'device' }
   | { screen: 'run'; jobId: string }
   | { screen: 'results' }
   | { screen: 'result'; runId: string }
@@ -14,6 +15,7 @@ export function parseRoute(hash: string): Route {
   const [path = ''] = hash.replace(/^#\/?/, '').split('?')
   const [first = '', second, ...rest] = path.split('/').filter(Boolean).map(decode)
   if (first === '') return { screen: 'bench' }
+  if (second === undefined && first === 'device') return { screen: 'device' }
   if (rest.length === 0 && first === 'run' && second) return { screen: 'run', jobId: second }
   if (rest.length === 0 && first === 'results')
     return second ? { screen: 'result', runId: second } : { screen: 'results' }
@@ -31,6 +33,7 @@ function decode(part: string): string {
 }
 
 export const benchHref = '#/'
+export const deviceHref = '#/device'
 export const resultsHref = '#/results'
 export const claimsHref = '#/claims'
 export const modelsHref = '#/models'
