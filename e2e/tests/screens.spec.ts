@@ -282,6 +282,23 @@ for (const [language, words] of [
   })
 }
 
+for (const [name, hash, query, shows] of [
+  ['device', '#/device', '', '[data-testid=device-sensors]'],
+  ['bench', '#/', '', '[data-testid=estimate]'],
+  ['run-cooling', run, 'scenario=cooling&hold=6', '[data-testid=cooling]'],
+  ['result-sustained', result, 'scenario=sustained', '[data-testid=chart-curve] svg'],
+  ['result-sweep', result, 'scenario=sweep', '[data-testid=chart-memory] svg'],
+] as const) {
+  for (const language of ['es', 'zh-CN']) {
+    test(`${name} in ${language} @shots`, async ({ page }, { project }) => {
+      await page.goto(`/?lang=${language}&${query}${hash}`)
+      await expect(page.locator(shows).first()).toBeVisible()
+      await expectNothingCutOff(page, language)
+      await shoot(page, project.name, `${name}-${language}`)
+    })
+  }
+}
+
 test('live @shots', async ({ page }, { project }) => {
   await open(page, run, 'scenario=running&speed=3')
   await expect(page.getByTestId('live-task')).toHaveText('Reverse a linked list')

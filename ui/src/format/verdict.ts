@@ -1,8 +1,8 @@
-import type { Certainty, Dimension, Doubt, RunResult, Verdict } from '../backend/types'
+import type { Certainty, Dimension, Doubt, RunEntry, RunResult, Sweep, Verdict } from '../backend/types'
 import { locale } from '../i18n'
 import { m } from '../paraglide/messages.js'
 import { metricLabel } from './labels'
-import { formatNumber, supportedDecimals } from './number'
+import { formatBytes, formatCount, formatNumber, supportedDecimals } from './number'
 
 /** A dimension's advantage seen from one slot: how many times better that slot is, with its interval. */
 export function advantageOf(dimension: Dimension, slot: number): { value: number; low: number; high: number } {
@@ -48,10 +48,33 @@ function phrases(verdict: Verdict, slot: number): string {
   return c === undefined ? m.phrases_two({ a, b }) : m.phrases_three({ a, b, c })
 }
 
+/** The setting of a sweep's entry in the person's language. */
+function variantOf(entry: RunEntry, sweep: Sweep): string | null {
+  const { settings } = entry
+  switch (sweep.axis) {
+    case 'threads':
+      return m.variant_threads({ count: settings.n_threads })
+    case 'context':
+      return m.variant_context({ count: formatCount(settings.n_ctx) })
+    case 'micro_batch':
+      return m.variant_micro_batch({ count: formatCount(settings.n_ubatch) })
+    case 'kv_type':
+      return m.variant_kv({ type: settings.kv_type_k })
+    case 'free_memory':
+      return m.variant_free({ size: formatBytes(entry.leave_free_bytes ?? 0) })
+    default:
+      return null
+  }
+}
+
 /** What tells the entries of a run apart: the settings of a sweep, or the models' labels. */
 export function variantsOf({ run, entries }: RunResult): string[] {
-  const sweep = entries.length > 2
-  return entries.map(({ slot, label }) => (sweep ? run.spec.entries[slot]?.variant : null) ?? label)
+  const { sweep } = run.spec.suite
+  return entries.map(({ slot, label }) => {
+    const entry = run.spec.entries[slot]
+    if (!sweep || !entry || entries.length <= 2) return label
+    return variantOf(entry, sweep) ?? entry.variant ?? label
+  })
 }
 
 /** The figure to which the setting matters most. */
