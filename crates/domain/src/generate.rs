@@ -211,6 +211,9 @@ pub struct BatchGeneration {
     pub wall_ns: u64,
     /// Prefill of all prompts.
     pub prefill_ns: u64,
+    /// Tokens at the beginning of every prompt that all of them share: evaluated once, for all sequences.
+    #[serde(default)]
+    pub shared_tokens: u32,
     /// The same prompts one after another, where that was asked for.
     #[serde(default)]
     pub in_turn: Option<InTurn>,

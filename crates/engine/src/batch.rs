@@ -17,6 +17,18 @@ struct Sequence {
     stop: Option<StopReason>,
 }
 
+/// Tokens at the beginning that all prompts share. The last token of a prompt is never among them: the logits behind it
+/// are needed for each sequence.
+fn shared_prefix(sequences: &[Sequence]) -> usize {
+    let [first, others @ ..] = sequences else { return 0 };
+    if others.is_empty() {
+        return 0;
+    }
+    let most = sequences.iter().map(|s| s.prompt.len()).min().unwrap_or(0).saturating_sub(1);
+    let is_shared = |&i: &usize| others.iter().all(|other| other.prompt[i] == first.prompt[i]);
+    (0..most).take_while(is_shared).count()
+}
+
 impl LoadedModel {
     /// Generates from all prompts at once. `on_token` hears the sequence, the text that is certain with its token, and
     /// when it was picked, in nanoseconds since this call.
@@ -49,12 +61,14 @@ impl LoadedModel {
                 stop: None,
             });
         }
-        let needed: usize = sequences.iter().map(|s| s.prompt.len() + limits.max_tokens as usize).sum();
+        let shared = shared_prefix(&sequences);
+        let apart = |s: &Sequence| s.prompt.len() - shared + limits.max_tokens as usize;
+        let needed = shared + sequences.iter().map(apart).sum::<usize>();
         if needed > self.context.n_ctx() as usize {
             return Err(EngineError::PromptTooLong { tokens: needed, n_ctx: self.context.n_ctx() });
         }
         self.forget();
-        self.batch_prefill(&mut sequences)?;
+        self.batch_prefill(&mut sequences, shared)?;
         let prefill_ns = nanos(start);
 
         let mut piece = Vec::with_capacity(64);
@@ -80,7 +94,7 @@ impl LoadedModel {
                     sequence.stop = Some(StopReason::Cancelled);
                 } else {
                     let position = sequence.prompt.len() + sequence.generated - 1;
-                    self.context.batch_add(sequence.next, position, sequence.id, true);
+                    self.context.batch_add(sequence.next, position, sequence.id..sequence.id + 1, true);
                     decoding.push(place);
                 }
             }
@@ -114,7 +128,7 @@ impl LoadedModel {
             })
             .collect();
         let in_turn = if request.in_turn { Some(self.in_turn(request)?) } else { None };
-        Ok(BatchGeneration { sequences, wall_ns, prefill_ns, in_turn })
+        Ok(BatchGeneration { sequences, wall_ns, prefill_ns, shared_tokens: count(shared), in_turn })
     }
 
     /// The prompts of a batch one after another, each from an empty KV cache. Nobody hears these tokens: the answers are
@@ -138,13 +152,21 @@ impl LoadedModel {
         Ok(InTurn { wall_ns: nanos(start), generated_tokens })
     }
 
-    /// Evaluates all prompts, as many tokens at once as the batch holds, and picks each sequence's first token.
-    fn batch_prefill(&mut self, sequences: &mut [Sequence]) -> Result<(), EngineError> {
+    /// Evaluates all prompts, as many tokens at once as the batch holds, and picks each sequence's first token. The first
+    /// `shared` tokens of every prompt are the same: they are evaluated once and belong to all sequences.
+    fn batch_prefill(&mut self, sequences: &mut [Sequence], shared: usize) -> Result<(), EngineError> {
         self.context.batch_clear();
+        for i in 0..shared {
+            if self.context.batch_full() {
+                self.decode_prefill()?;
+                self.context.batch_clear();
+            }
+            self.context.batch_add(sequences[0].prompt[i], i, 0..sequences.len(), false);
+        }
         // Sequences whose last prompt token is in the batch, and its row.
         let mut ending: Vec<(usize, usize)> = Vec::new();
         for place in 0..sequences.len() {
-            for i in 0..sequences[place].prompt.len() {
+            for i in shared..sequences[place].prompt.len() {
                 if self.context.batch_full() {
                     self.flush_prefill(sequences, &mut ending)?;
                 }
@@ -152,7 +174,8 @@ impl LoadedModel {
                 if last {
                     ending.push((place, self.context.batch_len()));
                 }
-                self.context.batch_add(sequences[place].prompt[i], i, sequences[place].id, last);
+                let id = sequences[place].id;
+                self.context.batch_add(sequences[place].prompt[i], i, id..id + 1, last);
             }
         }
         self.flush_prefill(sequences, &mut ending)

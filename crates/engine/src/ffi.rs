@@ -9,6 +9,7 @@ use llama_cpp_sys_2 as sys;
 use pocketbench_domain::generate::{Buffers, Sampling};
 use pocketbench_domain::settings::{EngineSettings, FlashAttention, KvType};
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::ops::Range;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -289,6 +290,8 @@ pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
     batch: sys::llama_batch,
     capacity: usize,
+    /// Most sequences that a token of the batch can belong to.
+    sequences: usize,
     cancel: Arc<AtomicBool>,
     /// Freed after the context, since fields drop after `Drop::drop`.
     pub(crate) model: Model,
@@ -338,9 +341,16 @@ impl Context {
         };
         let raw = NonNull::new(raw)?;
         let capacity = settings.n_batch.max(settings.n_seq_max).max(1);
-        // SAFETY: one sequence id a token; freed in `drop`.
-        let batch = unsafe { sys::llama_batch_init(i32::try_from(capacity).unwrap_or(i32::MAX), 0, 1) };
-        Some(Self { raw, batch, capacity: capacity as usize, cancel, model })
+        let sequences = settings.n_seq_max.max(1);
+        // SAFETY: room for every sequence's id with each token; freed in `drop`.
+        let batch = unsafe {
+            sys::llama_batch_init(
+                i32::try_from(capacity).unwrap_or(i32::MAX),
+                0,
+                i32::try_from(sequences).unwrap_or(i32::MAX),
+            )
+        };
+        Some(Self { raw, batch, capacity: capacity as usize, sequences: sequences as usize, cancel, model })
     }
 
     pub(crate) fn cancel_flag(&self) -> &AtomicBool {
@@ -423,19 +433,23 @@ impl Context {
         self.batch_len() >= self.capacity
     }
 
-    /// Adds a token; `logits` asks for its row.
+    /// Adds a token that is part of all these sequences; `logits` asks for its row.
     ///
     /// # Panics
-    /// If the batch is full.
-    pub(crate) fn batch_add(&mut self, token: Token, position: usize, sequence: usize, logits: bool) {
+    /// If the batch is full, and for a number of sequences that the context was not made for.
+    pub(crate) fn batch_add(&mut self, token: Token, position: usize, sequences: Range<usize>, logits: bool) {
         let i = self.batch_len();
         assert!(i < self.capacity, "the batch holds {} tokens", self.capacity);
-        // SAFETY: all arrays were made by `llama_batch_init` with `capacity` entries, and `i` is below it.
+        assert!((1..=self.sequences).contains(&sequences.len()), "a token has 1 to {} sequences", self.sequences);
+        // SAFETY: all arrays were made by `llama_batch_init` with `capacity` entries, and `i` is below it; each entry's
+        // ids have room for `self.sequences` of them.
         unsafe {
             *self.batch.token.add(i) = token;
             *self.batch.pos.add(i) = i32::try_from(position).unwrap_or(i32::MAX);
-            *self.batch.n_seq_id.add(i) = 1;
-            **self.batch.seq_id.add(i) = i32::try_from(sequence).unwrap_or(i32::MAX);
+            *self.batch.n_seq_id.add(i) = i32::try_from(sequences.len()).unwrap_or(i32::MAX);
+            for (place, sequence) in sequences.enumerate() {
+                *(*self.batch.seq_id.add(i)).add(place) = i32::try_from(sequence).unwrap_or(i32::MAX);
+            }
             *self.batch.logits.add(i) = i8::from(logits);
         }
         self.batch.n_tokens += 1;

@@ -127,7 +127,7 @@ impl LoadedModel {
                 break StopReason::Cancelled;
             }
             self.context.batch_clear();
-            self.context.batch_add(token, self.cached.len(), 0, true);
+            self.context.batch_add(token, self.cached.len(), 0..1, true);
             match self.context.decode().map_err(decode_error) {
                 Ok(()) => self.cached.push(token),
                 Err(EngineError::Cancelled) => {
@@ -187,7 +187,7 @@ impl LoadedModel {
                 self.decode_prefill()?;
                 self.context.batch_clear();
             }
-            self.context.batch_add(token, i, 0, i + 1 == tokens.len());
+            self.context.batch_add(token, i, 0..1, i + 1 == tokens.len());
         }
         self.decode_prefill()?;
         self.cached.extend_from_slice(&tokens[from..]);

@@ -143,9 +143,43 @@ fn a_batch_decodes_each_prompt_as_alone() {
         assert_eq!(first_word(&sequence.text), first_word(&alone.text));
     }
     assert!(batch.prefill_ns < batch.wall_ns);
+    // All begin with what the chat template puts before a question.
+    assert!(batch.shared_tokens > 3, "{}", batch.shared_tokens);
     let in_turn = batch.in_turn.unwrap();
     assert_eq!(in_turn.generated_tokens, alone_tokens);
     assert!(in_turn.wall_ns > 0);
+}
+
+#[test]
+fn a_beginning_that_all_prompts_share_is_evaluated_once_and_changes_no_answer() {
+    let _alone = alone();
+    // A sliding window forgets, and must not forget a beginning for one sequence that another still needs.
+    for path in [smollm2(), gemma3()] {
+        // Less than the prompts: they are evaluated in several batches.
+        let settings = EngineSettings { n_batch: 32, n_ubatch: 32, n_seq_max: 4, ..settings() };
+        let mut model = load(&path, &settings);
+        let story = "The lighthouse keeper climbed the stairs every evening and lit the lamp. ".repeat(4);
+        let ends = ["One day", "The sea", "His daughter"];
+        let prompts: Vec<Prompt> = ends.iter().map(|end| Prompt::Raw(format!("{story}{end}"))).collect();
+        let limits = Limits { max_tokens: 6, stop: Vec::new(), ignore_eos: true };
+        let request = BatchRequest {
+            prompts: prompts.clone(),
+            sampling: Sampling::default(),
+            limits: limits.clone(),
+            in_turn: false,
+        };
+        let batch = model.generate_batch(&request, |_, _, _| ()).unwrap();
+        assert!(batch.shared_tokens > 50, "{}", batch.shared_tokens);
+        for (sequence, prompt) in batch.sequences.iter().zip(prompts) {
+            let one =
+                GenerateRequest { prompt, sampling: Sampling::default(), limits: limits.clone(), reuse_prefix: false };
+            let alone = model.generate(&one, |_, _| ()).unwrap();
+            assert_eq!(sequence.prompt_tokens, alone.prompt_tokens);
+            // As above: the first words only.
+            let start = |text: &str| text.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(start(&sequence.text), start(&alone.text), "{path}");
+        }
+    }
 }
 
 #[test]

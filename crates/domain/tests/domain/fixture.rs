@@ -105,7 +105,13 @@ pub(crate) fn batch_generation(tps: f64) -> Measured {
         stop: StopReason::MaxTokens,
     };
     let wall_ns = nanoseconds(10.0 * f64::from(MAX_TOKENS) / tps);
-    Measured::Batch(BatchGeneration { sequences: vec![sequence; 10], wall_ns, prefill_ns: wall_ns / 10, in_turn: None })
+    Measured::Batch(BatchGeneration {
+        sequences: vec![sequence; 10],
+        wall_ns,
+        prefill_ns: wall_ns / 10,
+        shared_tokens: 0,
+        in_turn: None,
+    })
 }
 
 pub(crate) fn synthetic_time(request: SyntheticRequest, tps: f64) -> Measured {

@@ -274,6 +274,7 @@ pub fn samples(n: u128, cells: &[Cell], session: SessionId) -> Vec<Sample> {
                 sequences: vec![sequence.clone(), sequence],
                 wall_ns: 400_000_000,
                 prefill_ns: 40_000_000,
+                shared_tokens: 3,
                 in_turn: None,
             }),
         ),
