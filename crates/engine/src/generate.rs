@@ -8,8 +8,11 @@ use std::time::Instant;
 
 /// Picks tokens: greedy without detours, everything else through llama.cpp's chain.
 pub(crate) enum Picker {
-    /// The likeliest token. llama.cpp's chain would first copy the whole vocabulary into candidates.
-    Greedy,
+    /// The likeliest token that is not banned. llama.cpp's chain would first copy the whole vocabulary into candidates.
+    Greedy {
+        /// Tokens that are never picked: those that end an answer, in fixed-length mode.
+        banned: Vec<Token>,
+    },
     /// A sampler chain.
     Chain(Sampler),
 }
@@ -26,10 +29,10 @@ impl Picker {
         if numbers.iter().any(|n| !n.is_finite() || *n < 0.0) || sampling.repeat_penalty <= 0.0 {
             return Err(EngineError::Invalid("sampling settings must be finite and not negative".into()));
         }
-        if sampling.temperature <= 0.0 && (sampling.repeat_penalty - 1.0).abs() <= f32::EPSILON && !limits.ignore_eos {
-            return Ok(Self::Greedy);
-        }
         let banned = if limits.ignore_eos { model.end_tokens() } else { Vec::new() };
+        if sampling.temperature <= 0.0 && (sampling.repeat_penalty - 1.0).abs() <= f32::EPSILON {
+            return Ok(Self::Greedy { banned });
+        }
         Sampler::new(sampling, model.context.model.n_vocab(), &banned, sequence)
             .map(Self::Chain)
             .ok_or_else(|| EngineError::Invalid("the sampler could not be made".into()))
@@ -37,11 +40,22 @@ impl Picker {
 
     pub(crate) fn pick(&mut self, context: &mut Context, index: usize) -> Result<Token, EngineError> {
         match self {
-            Self::Greedy => context.logits(index).map(argmax),
+            Self::Greedy { banned } => context.logits(index).map(|logits| argmax_but(logits, banned)),
             Self::Chain(sampler) => sampler.sample(context, index),
         }
         .ok_or(EngineError::Decode { code: -1 })
     }
+}
+
+/// The same over all tokens but the banned ones. They are rarely the likeliest, so a second look at the row is rare.
+fn argmax_but(logits: &[f32], banned: &[Token]) -> Token {
+    let best = argmax(logits);
+    if !banned.contains(&best) {
+        return best;
+    }
+    let allowed = (0..).zip(logits).filter(|(token, _)| !banned.contains(token));
+    let better = |best: (Token, f32), next: (Token, &f32)| if *next.1 > best.1 { (next.0, *next.1) } else { best };
+    allowed.fold((0, f32::NEG_INFINITY), better).0
 }
 
 /// First place of the largest logit. Two passes over blocks let the compiler use vector instructions.
@@ -224,5 +238,8 @@ mod tests {
         assert_eq!(argmax(&logits), 4321);
         logits[17] = 4.0;
         assert_eq!(argmax(&logits), 17);
+        assert_eq!(argmax_but(&logits, &[4777]), 17);
+        assert_eq!(argmax_but(&logits, &[17, 2]), 4321);
+        assert_eq!(argmax_but(&logits, &[4321, 17]), 4777);
     }
 }
