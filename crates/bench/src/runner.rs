@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use pocketbench_device::{CoolDown, CoolDownPlan, CoolDownStep};
 use pocketbench_domain::conditions::{Conditions, Cooled, Reading, energy};
 use pocketbench_domain::device::ProcessMemory;
-use pocketbench_domain::run::{CellId, CellState, Measured, Round, Sample, SampleId, Session};
+use pocketbench_domain::run::{Cell, CellId, CellState, Measured, Round, Sample, SampleId, Session};
 use pocketbench_domain::suite::{SustainedRequest, Task, Work};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_worker::protocol::Event;
@@ -156,6 +156,7 @@ impl<'a, R: Recorder> Runner<'a, R> {
                 self.recorder.moment(Moment::Done { task, skipped: true });
             }
         }
+        self.close_complete_cells().await?;
         self.progress().await?;
         let all: Vec<usize> = (0..self.plan.spec.entries.len()).collect();
         let mut slots: Vec<Slot> = self
@@ -185,6 +186,16 @@ impl<'a, R: Recorder> Runner<'a, R> {
             for &slot in &group {
                 slots[slot].stop().await;
             }
+        }
+        Ok(())
+    }
+
+    /// A cell whose last repetition was stored right before a kill still says that it is not complete.
+    async fn close_complete_cells(&mut self) -> Result<(), Halt> {
+        let complete = |cell: &&Cell| cell.state == CellState::Pending && self.plan.missing(cell).is_empty();
+        let ids: Vec<CellId> = self.plan.cells.iter().filter(complete).map(|cell| cell.id).collect();
+        for id in ids {
+            self.set_state(id, CellState::Done, None).await?;
         }
         Ok(())
     }
@@ -500,4 +511,65 @@ fn reported(failure: CellFailure) -> Result<ErrorReport, Halt> {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pocketbench_device::{SensorSampler, Sensors};
+    use pocketbench_domain::fit::Machine;
+    use pocketbench_domain::run::{RunId, RunSpec};
+    use pocketbench_worker::Launch;
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    #[derive(Default)]
+    struct States(Vec<(CellId, CellState)>);
+
+    impl Recorder for States {
+        async fn session(&mut self, _: &Session) -> Result<(), ErrorReport> {
+            Ok(())
+        }
+        async fn sample(&mut self, _: &Sample, _: &[Reading]) -> Result<(), ErrorReport> {
+            Ok(())
+        }
+        async fn cell(&mut self, id: CellId, state: CellState, _: Option<&ErrorReport>) -> Result<(), ErrorReport> {
+            self.0.push((id, state));
+            Ok(())
+        }
+        async fn progress(&mut self, _: u64, _: u64) -> Result<(), ErrorReport> {
+            Ok(())
+        }
+        fn moment(&mut self, _: Moment<'_>) {}
+    }
+
+    #[tokio::test]
+    async fn a_cell_that_was_complete_when_the_program_was_killed_is_closed() {
+        let suite = serde_json::json!({
+            "id": "s", "version": 1, "title": "", "description": "", "repetitions": 2, "warmup_max_tokens": 0, "n_ctx": 8,
+            "tasks": [{ "id": "t", "category": "load", "title": "", "work": { "kind": "load", "cold": false } }]
+        });
+        let run_id = RunId(uuid::Uuid::now_v7());
+        // Of two entries that have been measured; nothing is left to do for a worker.
+        let spec = RunSpec { entries: Vec::new(), suite: serde_json::from_value(suite).unwrap(), left_out: Vec::new() };
+        let cell = |slot, state| Cell {
+            id: CellId(uuid::Uuid::now_v7()),
+            run_id,
+            slot,
+            task_id: "t".into(),
+            state,
+            failure: None,
+        };
+        let cells = vec![cell(0, CellState::Done), cell(1, CellState::Pending)];
+        let measured: HashMap<CellId, HashSet<u32>> =
+            cells.iter().map(|cell| (cell.id, HashSet::from([0, 1]))).collect();
+        let open = cells[1].id;
+        let machine = Machine { available_bytes: 0, cpu_features: Vec::new(), experience: Default::default() };
+        let sensors = Arc::new(SensorSampler::start(Sensors::open(), Duration::from_secs(1)));
+        let plan = Plan { run_id, spec, cells, measured, launch: Launch::InProcess, machine, sensors };
+        let mut states = States::default();
+        let runner = Runner::new(plan, &mut states, CancellationToken::new(), Utc::now, uuid::Uuid::now_v7);
+        runner.run().await.unwrap();
+        assert_eq!(states.0, [(open, CellState::Done)]);
+    }
 }
