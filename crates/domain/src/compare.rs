@@ -49,10 +49,11 @@ pub enum NotComparable {
     RedFlag,
 }
 
-/// Ratio of medians, slot 1 ÷ slot 0, with its 95 % interval.
+/// Ratio slot 1 ÷ slot 0 with its 95 % interval: the median of the ratios of the repetitions, which are pairs. Below five
+/// pairs, and where the sides have not equally many, the ratio of the medians.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 pub struct Ratio {
-    /// Median of slot 1 ÷ median of slot 0.
+    /// Slot 1 ÷ slot 0.
     pub value: f64,
     /// Percentile bootstrap.
     pub interval: Interval,
@@ -388,7 +389,7 @@ fn row(metric: Metric, sides: &[Side], options: &CompareOptions, bootstrap: &mut
     let values: Vec<Vec<f64>> =
         sides.iter().map(|side| side.samples.iter().filter_map(|sample| metric.of(sample)).collect()).collect();
     let ratio = match values.as_slice() {
-        [a, b] => bootstrap.median_ratio(a, b),
+        [a, b] => bootstrap.paired_ratio(a, b),
         _ => None,
     };
     let verdict = row_verdict(metric, sides, &values, ratio.as_ref(), options, bootstrap);
@@ -454,7 +455,7 @@ fn best_of_many(
     };
     let (best, best_values) = (0u32..).zip(values).max_by(|(_, a), (_, b)| goodness(a).total_cmp(&goodness(b)))?;
     let beats = |(slot, others): (u32, &Vec<f64>)| {
-        let ratio = (slot != best).then(|| bootstrap.median_ratio(best_values, others));
+        let ratio = (slot != best).then(|| bootstrap.paired_ratio(best_values, others));
         ratio.is_none_or(|ratio| ratio.is_some_and(|ratio| options.decide(&advantage(metric, &ratio)) == Some(0)))
     };
     (0u32..).zip(values).all(beats).then_some(best)

@@ -2206,11 +2206,12 @@ export type Prompt = { "messages": Array<Message> } | { "raw": string };
 export type Quality = "writing_speed" | "time_to_first_token" | "memory";
 
 /**
- * Ratio of medians, slot 1 ÷ slot 0, with its 95 % interval.
+ * Ratio slot 1 ÷ slot 0 with its 95 % interval: the median of the ratios of the repetitions, which are pairs. Below five
+ * pairs, and where the sides have not equally many, the ratio of the medians.
  */
 export type Ratio = { 
 /**
- * Median of slot 1 ÷ median of slot 0.
+ * Slot 1 ÷ slot 0.
  */
 value: number, 
 /**

@@ -79,9 +79,26 @@ fn a_difference_below_the_smallest_effect_is_none() {
 fn an_interval_around_one_is_no_difference() {
     let result = qa(|b| {
         b.answers(0, "qa", &[100.0, 120.0, 140.0, 110.0, 90.0], 50.0, 300);
-        b.answers(1, "qa", &[95.0, 104.0, 130.0, 100.0, 85.0], 50.0, 300);
+        b.answers(1, "qa", &[104.0, 95.0, 130.0, 85.0, 100.0], 50.0, 300);
     });
     assert_eq!(*verdict(&result, Metric::DecodeTps), RowVerdict::NoRealDifference);
+}
+
+#[test]
+fn repetitions_are_pairs_and_what_slows_both_does_not_hide_a_difference() {
+    let a = [100.0, 120.0, 140.0, 110.0, 90.0];
+    // 5 % less each time, on a machine that does not keep its speed.
+    let b = a.map(|rate| rate * 0.95);
+    let answers = |n: usize| {
+        let result = qa(|bench| {
+            bench.answers(0, "qa", &a[..n], 50.0, 300);
+            bench.answers(1, "qa", &b[..n], 50.0, 300);
+        });
+        let speed = result.verdict.dimensions.iter().find(|d| d.quality == Quality::WritingSpeed).unwrap().winner;
+        (verdict(&result, Metric::DecodeTps).clone(), speed)
+    };
+    assert_eq!(answers(5), (RowVerdict::Winner { slot: 0 }, Some(0)));
+    assert_eq!(answers(4), (RowVerdict::NoRealDifference, None), "too few pairs to be sure");
 }
 
 #[test]

@@ -79,8 +79,15 @@ fn percentiles_appear_only_with_enough_values() {
 #[test]
 fn median_intervals_agree_with_scipy() {
     // scipy.stats.bootstrap((x,), np.median, n_resamples=1_000_000, method='percentile', rng=1, batch=100000)
-    let seven = &TEN[..7];
-    for (values, low, high) in [(&FIVE[..], 98.2, 103.9), (seven, 11.9, 12.6), (&EIGHT, 7.0, 13.0)] {
+    let reference = [
+        (&FIVE[..2], 98.2, 101.7),
+        (&FIVE[..3], 98.2, 101.7),
+        (&TEN[..4], 11.8, 13.0),
+        (&FIVE, 98.2, 103.9),
+        (&TEN[..7], 11.9, 12.6),
+        (&EIGHT, 7.0, 13.0),
+    ];
+    for (values, low, high) in reference {
         let summary = Summary::of(values).unwrap();
         // The ends are single order statistics or means of two, so they agree to the last digit or not at all.
         assert_interval(summary.interval.unwrap(), low, high, 1e-12);
@@ -103,10 +110,47 @@ fn ratio_intervals_agree_with_scipy() {
     assert_close(ratio.value, 0.840_816_326_530_612_3);
     assert_interval(ratio.interval, 0.798_449_612, 0.889_830_508, 2e-3);
 
-    // np.exp((np.log(median(c*)/median(TEN*)) + np.log(median(b*)/median(FIVE*))) / 2), a million resamples of each
-    let geometric = bootstrap.geometric_mean_ratio(&[(&TEN, &c), (&FIVE, &b)]).unwrap();
-    assert_close(geometric.value, 1.123_977_059_673_092_2);
-    assert_interval(geometric.interval, 1.089_721_35, 1.159_423_97, 2e-3);
+    // np.exp((np.log(median(c*) / median(TEN*)) + np.log(median(e*) / median(FIVE*))) / 2), a million resamples of each
+    let e = [148.0, 151.2, 149.9, 155.0];
+    let geometric = bootstrap.geometric_mean_ratio(&[(&TEN, &c), (&FIVE, &e)]).unwrap();
+    assert_close(geometric.value, 1.124_537_413_871_428_6);
+    assert_interval(geometric.interval, 1.089_800_35, 1.161_238_61, 2e-3);
+}
+
+#[test]
+fn paired_ratio_intervals_agree_with_scipy() {
+    // scipy.stats.bootstrap((a, b), lambda a, b, axis: np.median(np.log(b / a), axis=axis), paired=True,
+    // vectorized=True, method='percentile'), exponentiated
+    let b = [148.0, 151.2, 149.9, 155.0, 150.4];
+    let d = [10.1, 9.8, 10.6, 11.0, 10.9, 10.2, 10.4, 9.7, 10.7, 10.3];
+    let mut bootstrap = Bootstrap::new();
+    let ratio = bootstrap.paired_ratio(&FIVE, &b).unwrap();
+    assert_close(ratio.value, 1.502_497_502_497_502_7);
+    assert_interval(ratio.interval, 1.486_725_66, 1.508_048_29, 1e-6);
+    let ratio = bootstrap.paired_ratio(&TEN, &d).unwrap();
+    assert_close(ratio.value, 0.836_731_708_505_894);
+    assert_interval(ratio.interval, 0.830_508_47, 0.842_423_54, 1e-3);
+    // Each task resampled on its own; the pairs of a task stay together.
+    let geometric = bootstrap.geometric_mean_ratio(&[(&FIVE, &b), (&TEN, &d)]).unwrap();
+    assert_close(geometric.value, 1.121_243_640_914_219);
+    assert_interval(geometric.interval, 1.114_142_12, 1.125_908_36, 1e-3);
+    // Series of different lengths are no pairs, and four pairs are too few.
+    assert_eq!(bootstrap.paired_ratio(&TEN, &FIVE), bootstrap.median_ratio(&TEN, &FIVE));
+    assert_eq!(bootstrap.paired_ratio(&FIVE[..4], &b[..4]), bootstrap.median_ratio(&FIVE[..4], &b[..4]));
+    assert_eq!(bootstrap.paired_ratio(&[1.0], &[2.0]), None);
+    assert_eq!(bootstrap.paired_ratio(&FIVE, &[2.0, 2.0, 0.0, 2.0, 2.0]), None);
+}
+
+#[test]
+fn what_slows_both_of_a_pair_falls_out() {
+    // The machine slows down to half its speed, and B is 5 % faster than A all along.
+    let a: Vec<f64> = (0..10).map(|i| 100.0 - 5.0 * f64::from(i) + f64::from(i % 3)).collect();
+    let b: Vec<f64> = a.iter().enumerate().map(|(i, rate)| rate * if i % 2 == 0 { 1.045 } else { 1.055 }).collect();
+    let mut bootstrap = Bootstrap::new();
+    let apart = bootstrap.median_ratio(&a, &b).unwrap();
+    assert!(apart.interval.contains(1.0), "{apart:?}");
+    let paired = bootstrap.paired_ratio(&a, &b).unwrap();
+    assert!(paired.interval.low > 1.04 && paired.interval.high < 1.06, "{paired:?}");
 }
 
 #[test]
@@ -118,6 +162,10 @@ fn proportions_agree_with_statsmodels() {
         (10, 10, 0.722_467_200_137_110_6, 1.0),
         (123, 300, 0.355_823_949_799_350_06, 0.466_451_785_021_068_1),
         (1, 1, 0.206_549_314_377_237_4, 1.0),
+        (50, 100, 0.403_831_530_365_995_6, 0.596_168_469_634_004_4),
+        (1, 1_000, 0.000_176_546_370_626_077_65, 0.005_642_558_597_957_937),
+        (999, 1_000, 0.994_357_441_402_042_1, 0.999_823_453_629_373_9),
+        (8_650, 10_000, 0.858_162_001_062_835_1, 0.871_557_680_126_570_9),
     ];
     for (k, n, low, high) in reference {
         let interval = stats::wilson(k, n).unwrap();
@@ -129,14 +177,19 @@ fn proportions_agree_with_statsmodels() {
 }
 
 #[test]
-fn mcnemar_agrees_with_statsmodels() {
-    // statsmodels.stats.contingency_tables.mcnemar([[10, b], [c, 10]], exact=True).pvalue
+fn mcnemar_agrees_with_statsmodels_and_scipy() {
+    // statsmodels.stats.contingency_tables.mcnemar([[10, b], [c, 10]], exact=True).pvalue; the last four from
+    // scipy.stats.binomtest(b, b + c).pvalue
     let reference = [
         (1, 9, 0.021_484_375),
         (5, 5, 1.0),
         (12, 3, 0.035_156_25),
         (40, 70, 0.005_447_429_511_444_476),
         (1000, 1200, 2.181_702_640_791_419_4e-5),
+        (0, 6, 0.031_25),
+        (2, 11, 0.022_460_937_5),
+        (30, 31, 1.0),
+        (3, 300, 5.690_385_508_486_79e-85),
     ];
     for (b, c, p) in reference {
         // The reference itself loses digits in the tail of a large binomial.
@@ -150,11 +203,16 @@ fn mcnemar_agrees_with_statsmodels() {
 #[test]
 fn tukeys_fences_flag_and_keep() {
     let summary = Summary::of(&EIGHT).unwrap();
-    // Quartiles 7 and 11.5, fences 0.25 and 18.25.
+    // q1, q3 = np.percentile(x, [25, 75]); np.nonzero((x < q1 - 1.5 * (q3 - q1)) | (x > q3 + 1.5 * (q3 - q1)))
+    // Here the quartiles are 7 and 11.5, the fences 0.25 and 18.25.
     assert_eq!(summary.outliers, [7]);
     assert_eq!((summary.n, summary.max), (8, 40.0));
     assert_eq!(stats::outliers(&[40.0, 5.0, 7.0, 7.0, 8.0, 9.0, 11.0, 13.0]), [0], "places are those given");
-    assert!(stats::outliers(&FIVE).is_empty());
+    assert_eq!(stats::outliers(&[3.0, 97.0, 101.0, 99.0, 100.0, 98.0, 190.0]), [0, 6], "on both sides");
+    assert!(stats::outliers(&FIVE).is_empty() && stats::outliers(&TEN).is_empty());
+    // Fences −1 and 7: what lies on one is inside.
+    assert!(stats::outliers(&[-1.0, 2.0, 3.0, 4.0, 7.0]).is_empty());
+    assert_eq!(stats::outliers(&[-1.01, 2.0, 3.0, 4.0, 7.01]), [0, 4]);
 }
 
 #[test]
@@ -252,9 +310,69 @@ proptest! {
         let (ab, ba) = (bootstrap.median_ratio(&a, &b).unwrap(), bootstrap.median_ratio(&b, &a).unwrap());
         prop_assert!(close(ab.value, ba.inverse().value));
         prop_assert!(ab.interval.contains(ab.value));
+        let n = a.len().min(b.len());
+        let (ab, ba) = (bootstrap.paired_ratio(&a[..n], &b[..n]).unwrap(), bootstrap.paired_ratio(&b[..n], &a[..n]).unwrap());
+        prop_assert!(close(ab.value, ba.inverse().value) && ab.interval.contains(ab.value));
         let pairs: [(&[f64], &[f64]); 2] = [(&a, &b), (&b, &a)];
         let both = bootstrap.geometric_mean_ratio(&pairs).unwrap();
         prop_assert!(close(both.value, 1.0) && both.interval.low <= 1.0 + 1e-12 && both.interval.high >= 1.0 - 1e-12);
+    }
+
+    #[test]
+    fn pairs_stay_together(
+        pairs in prop::collection::vec((0.001..1e6f64, 0.001..1e6f64), stats::MIN_PAIRS..12),
+        power in -8i32..8,
+        slowed in 0.1..10.0f64,
+    ) {
+        let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        let ratio = Bootstrap::new().paired_ratio(&a, &b).unwrap();
+        // In any order of the pairs.
+        let (c, d): (Vec<f64>, Vec<f64>) = pairs.iter().rev().copied().unzip();
+        prop_assert_eq!(Bootstrap::new().paired_ratio(&c, &d), Some(ratio));
+        // What happens to both of a pair alike does not matter.
+        let slow = |values: &[f64]| -> Vec<f64> { (0..).zip(values).map(|(i, v)| v * slowed.powi(i % 3)).collect() };
+        let same = Bootstrap::new().paired_ratio(&slow(&a), &slow(&b)).unwrap();
+        let near = |x: f64, y: f64| (x / y - 1.0).abs() < 1e-9;
+        prop_assert!(near(same.value, ratio.value) && near(same.interval.low, ratio.interval.low));
+        // It lies among the ratios of the pairs, and scales with them.
+        let ratios = || pairs.iter().map(|(a, b)| b / a);
+        let (least, most) = (ratios().fold(f64::INFINITY, f64::min), ratios().fold(0.0, f64::max));
+        prop_assert!(least <= ratio.interval.low * (1.0 + 1e-9) && ratio.interval.high <= most * (1.0 + 1e-9));
+        let scaled: Vec<f64> = b.iter().map(|value| value * 2f64.powi(power)).collect();
+        let times = Bootstrap::new().paired_ratio(&a, &scaled).unwrap();
+        prop_assert!(near(times.value, ratio.value * 2f64.powi(power)));
+        prop_assert!(near(times.interval.high, ratio.interval.high * 2f64.powi(power)));
+    }
+
+    #[test]
+    fn quantiles_rise_and_fences_are_those_of_their_definition(values in values(), p in 0.0..=1.0f64, q in 0.0..=1.0f64) {
+        let (low, high) = (p.min(q), p.max(q));
+        let quantile = |q| stats::quantile(&values, q).unwrap();
+        prop_assert!(quantile(low) <= quantile(high));
+        prop_assert!(quantile(0.0) <= quantile(low) && quantile(high) <= quantile(1.0));
+        prop_assert_eq!(quantile(0.5), stats::median(&values).unwrap());
+        let (q1, q3) = (quantile(0.25), quantile(0.75));
+        let flagged = stats::outliers(&values);
+        for (place, value) in (0u32..).zip(&values) {
+            let beyond = *value < q1 - 1.5 * (q3 - q1) || *value > q3 + 1.5 * (q3 - q1);
+            prop_assert_eq!(flagged.contains(&place), beyond);
+        }
+        prop_assert!(stats::sd(&values).unwrap() >= 0.0 && stats::cv(&values).unwrap() >= 0.0);
+    }
+
+    #[test]
+    fn mcnemar_is_the_tail_of_a_binomial(few in 0u64..30, more in 0u64..30) {
+        // Summed up term by term, which is exact enough for so few.
+        let n = few + more;
+        let mut term = 0.5f64.powi(i32::try_from(n).unwrap());
+        let mut tail = 0.0;
+        for k in 0..=few.min(more) {
+            tail += term;
+            term *= (n - k) as f64 / (k + 1) as f64;
+        }
+        let p = stats::mcnemar_exact(few, more);
+        prop_assert!((p / (2.0 * tail).min(1.0) - 1.0).abs() < 1e-9, "{}", p);
+        prop_assert_eq!(p, stats::mcnemar_exact(more, few));
     }
 
     #[test]
@@ -278,6 +396,8 @@ proptest! {
         let interval = stats::wilson(successes, trials).unwrap();
         prop_assert!(interval.contains(successes as f64 / trials as f64));
         prop_assert!(interval.low >= 0.0 && interval.high <= 1.0);
+        let failures = stats::wilson(trials - successes, trials).unwrap();
+        prop_assert!((interval.low + failures.high - 1.0).abs() < 1e-12, "failures are what successes are not");
         let p = stats::mcnemar_exact(successes, trials - successes);
         prop_assert!((0.0..=1.0).contains(&p));
     }
