@@ -238,3 +238,28 @@ pub(crate) fn answers(sample: &Sample) -> Vec<(u32, StopReason)> {
         Measured::Load(_) | Measured::Synthetic(_) => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Falls from one to the next but for `swaps` neighbours: the statistic is that of a steady fall less two for each.
+    fn falling(n: u32, swaps: u32) -> Vec<f64> {
+        let mut values: Vec<f64> = (0..n).rev().map(f64::from).collect();
+        for _ in 0..swaps {
+            let place = values.windows(2).position(|pair| pair[0] > pair[1]).expect("something falls");
+            values.swap(place, place + 1);
+        }
+        values
+    }
+
+    #[test]
+    fn the_trend_test_decides_as_the_exact_one() {
+        // Least statistic with scipy.stats.kendalltau(range(n), y, alternative='less', method='exact').pvalue < 0.05
+        for (n, least) in [(4, 6), (5, 8), (6, 11), (7, 13), (8, 16), (9, 18), (10, 21), (11, 23), (12, 26)] {
+            let swaps = (n * (n - 1) / 2 - least) / 2;
+            assert!(falls_steadily(&falling(n, swaps)), "{n} values");
+            assert!(!falls_steadily(&falling(n, swaps + 1)), "{n} values");
+        }
+    }
+}
