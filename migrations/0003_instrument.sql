@@ -89,7 +89,7 @@ CREATE TABLE readings (
 -- The wait for a cooler machine before a worker was started.
 ALTER TABLE sessions ADD COLUMN cooled TEXT CHECK (cooled IS NULL OR json_valid(cooled)); -- Cooled
 
--- What a device was found to run best with, and what that rests on. The latest one is in use.
+-- What a device was found to run best with, and what that rests on. The latest one that holds is in use.
 CREATE TABLE tunings (
     id                 BLOB PRIMARY KEY CHECK (length(id) = 16),
     device_fingerprint TEXT NOT NULL REFERENCES devices (fingerprint),
@@ -97,3 +97,18 @@ CREATE TABLE tunings (
     tuning             TEXT NOT NULL CHECK (json_valid(tuning)) -- Tuning
 ) STRICT;
 CREATE INDEX tunings_by_device ON tunings (device_fingerprint, tuned_at_ns);
+
+-- What a run was is history from its first worker on: before that, tuning may still settle how its models are loaded.
+DROP TRIGGER runs_are_immutable;
+CREATE TRIGGER runs_are_immutable BEFORE UPDATE OF
+    id, device_fingerprint, suite_id, suite_version, started_at_ns, suite_title, model_labels, app_version, app_commit,
+    device
+ON runs
+BEGIN
+    SELECT RAISE(ABORT, 'only the end of a run can be noted later');
+END;
+CREATE TRIGGER settings_of_runs_are_immutable BEFORE UPDATE OF spec ON runs
+WHEN EXISTS (SELECT 1 FROM sessions WHERE run_id = OLD.id)
+BEGIN
+    SELECT RAISE(ABORT, 'the settings of a run cannot change once a model was loaded');
+END;

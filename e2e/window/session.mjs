@@ -25,7 +25,7 @@ export class Session {
     const app = process.env.POCKETBENCH_APP
     if (!app) throw new Error('POCKETBENCH_APP names the executable: use scripts/test-window')
     const port = await freePort()
-    const env = { ...process.env, POCKETBENCH_HOME: home, POCKETBENCH_LOG: 'warn' }
+    const env = { ...process.env, POCKETBENCH_HOME: home, POCKETBENCH_LOG: 'warn', POCKETBENCH_NO_TUNE: '1' }
     // Lets WebKit be driven; tauri-driver would set the same.
     Object.assign(env, { TAURI_AUTOMATION: 'true', TAURI_WEBVIEW_AUTOMATION: 'true' })
     delete env.POCKETBENCH_MODELS

@@ -5,7 +5,7 @@ use pocketbench_app_core::Result;
 use pocketbench_app_core::api::{
     AppEvent, AppInfo, CatalogueEntry, ClaimsReport, DeletePreview, DeviceReport, DownloadRequest, DownloadSettings,
     Estimate, ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow,
-    StorageUse, SuiteInfo, TokenState,
+    StorageUse, SuiteInfo, TokenState, TuneRequest, TuningState,
 };
 use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
@@ -154,6 +154,26 @@ pub(crate) async fn estimate(opened: State<'_, Opened>, request: RunRequest) -> 
 #[tauri::command]
 pub(crate) async fn start_run(opened: State<'_, Opened>, request: RunRequest) -> Result<Job> {
     opened.app().await?.start_run(&request).await
+}
+
+#[tauri::command]
+pub(crate) async fn tuning(opened: State<'_, Opened>) -> Result<TuningState> {
+    opened.app().await?.tuning().await
+}
+
+#[tauri::command]
+pub(crate) async fn tune(opened: State<'_, Opened>, request: TuneRequest) -> Result<Job> {
+    opened.app().await?.tune(&request).await
+}
+
+#[tauri::command]
+pub(crate) async fn forget_tuning(opened: State<'_, Opened>) -> Result<()> {
+    opened.app().await?.forget_tuning().await.map(|_| ())
+}
+
+#[tauri::command]
+pub(crate) async fn set_automatic_tuning(opened: State<'_, Opened>, automatic: bool) -> Result<()> {
+    opened.app().await?.set_automatic_tuning(automatic).await
 }
 
 #[tauri::command]

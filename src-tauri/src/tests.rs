@@ -14,6 +14,7 @@ fn config(folder: &Path) -> Config {
         data_folder: folder.to_path_buf(),
         models_folder: folder.join("models"),
         launch: Launch::InProcess,
+        tune: false,
         version: "0.0.0".into(),
         commit: None,
     }

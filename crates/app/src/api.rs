@@ -14,6 +14,7 @@ use pocketbench_domain::run::RunId;
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
 use pocketbench_domain::sweep::Sweep;
+use pocketbench_domain::tuning::Tuning;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -338,6 +339,24 @@ pub struct RunRequest {
     pub threads: Option<u32>,
 }
 
+/// What to tune with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TuneRequest {
+    /// Path of the model.
+    pub model: String,
+    /// Only the threads, and as short as will do.
+    pub quick: bool,
+}
+
+/// How this device is tuned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct TuningState {
+    /// The tuning that runs use; without one they use defaults.
+    pub tuning: Option<Tuning>,
+    /// A device that is not tuned is, before its first run.
+    pub automatic: bool,
+}
+
 /// A suite of the person's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct CustomSuite {
@@ -390,6 +409,8 @@ pub struct LiveUpdate {
     pub job_id: JobId,
     /// The run.
     pub run_id: RunId,
+    /// The device is tuned before the run begins, by this job: stopping it skips the tuning.
+    pub tuning: Option<JobId>,
     /// Which entry works.
     pub slot: u32,
     /// Its label.

@@ -2,7 +2,7 @@
 
 use crate::api::{CatalogueEntry, DownloadSettings, FileState, ModelEntry};
 use crate::fitting::Speedometer;
-use crate::models::{LISTED_N_CTX, default_settings, fit_of};
+use crate::models::{LISTED_N_CTX, fit_of};
 use crate::{App, Result, now};
 use pocketbench_domain::catalogue::{
     Catalogue, CatalogueFile, CatalogueModel, CatalogueShape, License, ModelSource, Strength, typical_bits,
@@ -278,7 +278,7 @@ impl FileStates {
         let header = bytes.and_then(|bytes| model.header(file, bytes));
         let fit = header.as_ref().zip(bytes).map(|(header, bytes)| {
             let n_ctx = LISTED_N_CTX.min(header.n_ctx_train.max(1));
-            fit_of(header, bytes, &default_settings(n_ctx, 1))
+            fit_of(header, bytes, &self.speed.defaults.settings(n_ctx, 1))
         });
         let target = crate::downloads::target(&self.models_folder, &source);
         let partial_bytes = target.as_deref().and_then(|target| self.partials.get(target)).copied();

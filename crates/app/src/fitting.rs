@@ -1,7 +1,8 @@
 //! Will a model fit this device, what would make it fit, and how fast will it be?
 
 use crate::api::{FitReport, FitRow, SpeedForecast};
-use crate::models::{default_settings, machine};
+use crate::models::{fit_of, machine};
+use crate::tuning::Defaults;
 use crate::{App, Result, blocking};
 use pocketbench_domain::catalogue::ModelSource;
 use pocketbench_domain::fit::{self, Fit};
@@ -41,15 +42,18 @@ pub(crate) struct Experience {
 }
 
 /// Forecasts speeds on this device.
-pub(crate) struct Speedometer(Experience);
+pub(crate) struct Speedometer {
+    experience: Experience,
+    pub(crate) defaults: Defaults,
+}
 
 impl Speedometer {
     pub(crate) fn forecast(&self, header: &ModelHeader) -> Option<SpeedForecast> {
-        let bandwidth = self.0.bandwidth?;
-        let settings = default_settings(DEPTH, 1);
+        let bandwidth = self.experience.bandwidth?;
+        let settings = self.defaults.settings(DEPTH, 1);
         let bytes_per_token = roofline::bytes_per_token(header, DEPTH, &settings);
         let limit = roofline::decode_limit(bandwidth, bytes_per_token)?;
-        let shown = &self.0.shares;
+        let shown = &self.experience.shares;
         let (share, low, high) = match (stats::median(shown), shown.len()) {
             // Three runs say more of this device than any rule.
             (Some(median), 3..) => {
@@ -81,7 +85,7 @@ impl App {
     /// Memory bandwidth of this device in bytes a second, measured once. `None` while something else is measured and where
     /// memory is short.
     pub(crate) async fn bandwidth(&self) -> Result<Option<f64>> {
-        Ok(self.speedometer().await?.0.bandwidth)
+        Ok(self.speedometer().await?.experience.bandwidth)
     }
 
     /// What this device has shown, with its memory bandwidth measured once, at a moment when nothing else is.
@@ -99,7 +103,7 @@ impl App {
                 tracing::debug!(%error, "the memory bandwidth is not kept");
             }
         }
-        Ok(Speedometer(experience))
+        Ok(Speedometer { experience, defaults: self.defaults().await? })
     }
 
     /// Learns from a finished run: the share of the memory bandwidth that decode reached, and what worked.
@@ -153,7 +157,7 @@ impl App {
     }
 
     async fn fit_report(&self, header: ModelHeader, file_bytes: u64, fetched_bytes: u64) -> Result<FitReport> {
-        let machine = machine();
+        let speedometer = self.speedometer().await?;
         let longest = header.n_ctx_train.max(1);
         let mut contexts: Vec<u32> = CONTEXTS.into_iter().filter(|n_ctx| *n_ctx < longest).collect();
         contexts.push(longest);
@@ -161,20 +165,20 @@ impl App {
             .into_iter()
             .map(|n_ctx| {
                 let fits = KV_TYPES.iter().map(|&kv_type| {
-                    let mut settings = default_settings(n_ctx, 1);
+                    let mut settings = speedometer.defaults.settings(n_ctx, 1);
                     (settings.kv_type_k, settings.kv_type_v) = (kv_type, kv_type);
-                    Fit::predict(&header, &settings, file_bytes, &machine)
+                    fit_of(&header, file_bytes, &settings)
                 });
                 FitRow { n_ctx, fits: fits.collect() }
             })
             .collect();
-        let wanted = default_settings(crate::models::LISTED_N_CTX.min(longest), 1);
+        let wanted = speedometer.defaults.settings(crate::models::LISTED_N_CTX.min(longest), 1);
         let experience = self.experience().await?;
         Ok(FitReport {
             rows,
             kv_types: KV_TYPES.to_vec(),
-            advice: fit::advice(&header, &wanted, file_bytes, &machine),
-            speed: self.speedometer().await?.forecast(&header),
+            advice: fit::advice(&header, &wanted, file_bytes, &machine()),
+            speed: speedometer.forecast(&header),
             storage_free_bytes: self.device().await?.storage_free_bytes,
             largest_worked_bytes: experience.largest_worked_bytes,
             smallest_failed_bytes: experience.smallest_failed_bytes,

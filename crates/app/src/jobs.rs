@@ -52,6 +52,13 @@ impl Jobs {
         }
     }
 
+    /// As [`begin`](Self::begin), for a new job that is a part of another: it stops when that one does.
+    pub(crate) fn begin_under(&self, id: JobId, parent: &CancellationToken) -> CancellationToken {
+        let stop = parent.child_token();
+        self.active().insert(id, Active { stop: stop.clone(), pausing: false });
+        stop
+    }
+
     /// Forgets an active job and says whether it was to be paused.
     pub(crate) fn end(&self, id: JobId) -> bool {
         self.active().remove(&id).is_some_and(|job| job.pausing)
@@ -181,7 +188,7 @@ impl App {
     }
 
     /// Ends a job. Everyone hears of it, even if it cannot be stored.
-    async fn end_job(&self, mut job: Job, outcome: Result<()>) {
+    pub(crate) async fn end_job(&self, mut job: Job, outcome: Result<()>) {
         job.progress.eta_s = None;
         job.progress.rate = None;
         // First, so that whoever hears of the end can resume at once.
@@ -239,6 +246,7 @@ impl App {
         match (job.kind, job.run_id) {
             _ if self.0.jobs.is_active(id) => Ok(job),
             (JobKind::Run, Some(run)) if job.state.can_resume() => self.resume_run(job, run).await,
+            (JobKind::Tune, _) if job.state.can_resume() => self.resume_tuning(job).await,
             (JobKind::Download, _) if job.state.can_resume() => self.resume_download(job).await,
             (JobKind::Import, _) if job.state.can_resume() => self.resume_import(job).await,
             _ => Err(ErrorReport::new(ErrorCode::InvalidInput, "this job cannot be resumed").hint("Start it anew.")),

@@ -18,6 +18,7 @@ mod record;
 mod report;
 mod results;
 mod runs;
+mod tuning;
 
 pub use claims::claims;
 pub use jobs::Events;
@@ -32,6 +33,7 @@ use api::{AppInfo, DeviceReport, SuiteInfo, TaskInfo};
 use chrono::{DateTime, Utc};
 use jobs::Jobs;
 use pocketbench_domain::device::DeviceProfile;
+use pocketbench_domain::generate::EngineInfo;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::{Access, Store};
 use std::path::{Path, PathBuf};
@@ -49,6 +51,8 @@ pub struct Config {
     pub models_folder: PathBuf,
     /// How workers are started.
     pub launch: Launch,
+    /// Whether a device may be tuned before its first run.
+    pub tune: bool,
     /// Version of the program.
     pub version: String,
     /// Its commit, where the build knew it.
@@ -56,13 +60,21 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual places of this system, or those named by `POCKETBENCH_HOME` and `POCKETBENCH_MODELS`.
+    /// The usual places of this system, or those named by `POCKETBENCH_HOME` and `POCKETBENCH_MODELS`. With
+    /// `POCKETBENCH_NO_TUNE` no run is preceded by a tuning.
     #[must_use]
     pub fn new(version: &str, commit: Option<&str>, launch: Launch) -> Self {
         let data_folder = std::env::var_os("POCKETBENCH_HOME").map_or_else(default_data_folder, PathBuf::from);
         let models_folder =
             std::env::var_os("POCKETBENCH_MODELS").map_or_else(|| data_folder.join("models"), PathBuf::from);
-        Self { data_folder, models_folder, launch, version: version.to_owned(), commit: commit.map(str::to_owned) }
+        Self {
+            data_folder,
+            models_folder,
+            launch,
+            tune: std::env::var_os("POCKETBENCH_NO_TUNE").is_none_or(|value| value.is_empty()),
+            version: version.to_owned(),
+            commit: commit.map(str::to_owned),
+        }
     }
 }
 
@@ -94,6 +106,8 @@ struct Inner {
     models: models::Checks,
     catalogue: catalogue::InUse,
     queue: downloads::Queue,
+    /// The engine that workers run, once it was asked.
+    engine: tokio::sync::OnceCell<EngineInfo>,
 }
 
 /// Latest runs that are asked for a worker: one that was only planned had none.
@@ -126,6 +140,7 @@ impl App {
             models: models::Checks::default(),
             catalogue: catalogue::InUse::default(),
             queue: downloads::Queue::default(),
+            engine: tokio::sync::OnceCell::new(),
         }))
     }
 

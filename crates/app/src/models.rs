@@ -4,9 +4,10 @@ use crate::api::ModelEntry;
 use crate::catalogue::KnownNames;
 use crate::jobs::new_job;
 use crate::meter::ByteMeter;
+use crate::tuning::Defaults;
 use crate::{App, Result, blocking, now};
 use pocketbench_domain::device::DeviceProfile;
-use pocketbench_domain::fit::{Fit, Machine};
+use pocketbench_domain::fit::{Fit, Machine, saved_without_repacking};
 use pocketbench_domain::job::{Job, JobKind};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::settings::EngineSettings;
@@ -116,20 +117,20 @@ impl App {
                 paths.push(path);
             }
         }
-        let known = self.known_names().await?;
+        let (known, defaults) = (self.known_names().await?, self.defaults().await?);
         let mut entries = Vec::with_capacity(paths.len());
         for path in paths {
-            entries.push(self.entry(&path, &known).await?);
+            entries.push(self.entry(&path, &known, &defaults).await?);
         }
         Ok(entries)
     }
 
     /// One model file as the list has it.
     pub(crate) async fn model_entry(&self, path: &Path) -> Result<ModelEntry> {
-        self.entry(path, &self.known_names().await?).await
+        self.entry(path, &self.known_names().await?, &self.defaults().await?).await
     }
 
-    async fn entry(&self, path: &Path, names: &KnownNames) -> Result<ModelEntry> {
+    async fn entry(&self, path: &Path, names: &KnownNames, defaults: &Defaults) -> Result<ModelEntry> {
         let mut entry = ModelEntry {
             path: path.display().to_string(),
             file_name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -158,7 +159,7 @@ impl App {
         };
         entry.file_bytes = seen.bytes;
         if let Some(model) = self.known(&seen).await? {
-            let settings = default_settings(LISTED_N_CTX.min(model.header.n_ctx_train.max(1)), 1);
+            let settings = defaults.settings(LISTED_N_CTX.min(model.header.n_ctx_train.max(1)), 1);
             entry.fit = Some(fit_of(&model.header, model.file_bytes, &settings));
             entry.model = Some(model);
             names.tell(&mut entry);
@@ -312,18 +313,8 @@ fn changed(path: &str, expected: &str, found: &str) -> ErrorReport {
         .details(serde_json::json!({ "expected": expected, "found": found }))
 }
 
-/// Settings for this machine: one thread a physical core, since a second thread on the same core mostly waits for memory.
-pub(crate) fn default_settings(n_ctx: u32, n_seq_max: u32) -> EngineSettings {
-    EngineSettings { n_seq_max, ..EngineSettings::new(n_ctx, default_threads()) }
-}
-
-fn default_threads() -> u32 {
-    let device = this_device();
-    device.physical_cores.unwrap_or(device.logical_cores).min(device.logical_cores).max(1)
-}
-
 /// What does not change about this machine.
-fn this_device() -> &'static DeviceProfile {
+pub(crate) fn this_device() -> &'static DeviceProfile {
     static DEVICE: OnceLock<DeviceProfile> = OnceLock::new();
     DEVICE.get_or_init(|| pocketbench_device::profile(Path::new(".")))
 }
@@ -333,7 +324,10 @@ pub(crate) fn machine() -> Machine {
     Machine { available_bytes: pocketbench_device::ram_available().unwrap_or(0), ..this_device().into() }
 }
 
-/// Whether a model fits into the memory that is available now.
+/// Whether a model fits into the memory that is available now; without repacking, if only so it does: a run would do the
+/// same.
 pub(crate) fn fit_of(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings) -> Fit {
-    Fit::predict(header, settings, file_bytes, &machine())
+    let machine = machine();
+    let repack = settings.repack && saved_without_repacking(header, settings, file_bytes, &machine).is_none();
+    Fit::predict(header, &EngineSettings { repack, ..settings.clone() }, file_bytes, &machine)
 }

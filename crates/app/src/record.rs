@@ -2,13 +2,15 @@
 
 use crate::api::{AppEvent, LiveUpdate};
 use crate::estimate::weight;
+use crate::tuning::Before;
 use crate::{App, Result, now};
 use pocketbench_bench::{Moment, Recorder};
 use pocketbench_device::SensorSampler;
 use pocketbench_domain::ErrorReport;
 use pocketbench_domain::conditions::Reading;
 use pocketbench_domain::job::Job;
-use pocketbench_domain::run::{CellId, CellState, RunEntry, RunRecord, Sample, Session};
+use pocketbench_domain::run::{CellId, CellState, RunEntry, RunRecord, RunSpec, Sample, Session};
+use pocketbench_domain::suite::Suite;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,7 @@ pub(crate) struct StoreRecorder<'a> {
     job: &'a mut Job,
     run: &'a RunRecord,
     sensors: Arc<SensorSampler>,
+    part: Part,
     live: LiveUpdate,
     sent_at: Instant,
     tokens: u32,
@@ -31,11 +34,58 @@ pub(crate) struct StoreRecorder<'a> {
     left_weight: f64,
 }
 
+/// Which part of its job a run is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Part {
+    /// Repetitions of the runs before it.
+    done: u64,
+    /// Repetitions of all runs; 0 if it is the only one.
+    total: u64,
+    /// Work of it and of the runs after it.
+    left_weight: f64,
+}
+
+impl Part {
+    /// The first of several runs, each a suite and its number of entries.
+    pub(crate) fn of_several(runs: impl Iterator<Item = (Suite, usize)>) -> Self {
+        runs.fold(Self::default(), |part, (suite, entries)| Self {
+            total: part.total + repetitions(&suite, entries),
+            left_weight: part.left_weight + work(&suite, entries),
+            ..part
+        })
+    }
+
+    /// Goes on to the next run.
+    pub(crate) fn advance(&mut self, done: &RunSpec) {
+        self.done += repetitions(&done.suite, done.entries.len());
+        self.left_weight -= work(&done.suite, done.entries.len());
+    }
+}
+
+fn repetitions(suite: &Suite, entries: usize) -> u64 {
+    suite.tasks.len() as u64 * u64::from(suite.repetitions) * entries as u64
+}
+
+/// In generated tokens.
+fn work(suite: &Suite, entries: usize) -> f64 {
+    let once: f64 = suite.tasks.iter().map(weight).sum();
+    once * f64::from(suite.repetitions) * entries as f64
+}
+
 impl<'a> StoreRecorder<'a> {
-    pub(crate) fn new(app: &'a App, job: &'a mut Job, run: &'a RunRecord, sensors: Arc<SensorSampler>) -> Self {
+    /// `part`: where in its job the run stands. `before`: the run that a tuning goes before, which is shown as at work.
+    pub(crate) fn new(
+        app: &'a App,
+        job: &'a mut Job,
+        run: &'a RunRecord,
+        sensors: Arc<SensorSampler>,
+        part: Part,
+        before: Option<&Before<'_>>,
+    ) -> Self {
         let live = LiveUpdate {
-            job_id: job.id,
-            run_id: run.id,
+            job_id: before.map_or(job.id, |before| before.job),
+            run_id: before.map_or(run.id, |before| before.run.id),
+            tuning: before.map(|_| job.id),
             slot: 0,
             model: String::new(),
             task_id: String::new(),
@@ -55,14 +105,14 @@ impl<'a> StoreRecorder<'a> {
             elapsed_s: None,
             of_s: None,
         };
-        let suite = &run.spec.suite;
-        let once: f64 = suite.tasks.iter().map(weight).sum();
-        let left_weight = once * f64::from(suite.repetitions) * run.spec.entries.len() as f64;
+        let alone = part.total == 0;
+        let left_weight = if alone { work(&run.spec.suite, run.spec.entries.len()) } else { part.left_weight };
         Self {
             app,
             job,
             run,
             sensors,
+            part,
             live,
             sent_at: Instant::now(),
             tokens: 0,
@@ -123,8 +173,8 @@ impl Recorder for StoreRecorder<'_> {
     }
 
     async fn progress(&mut self, done: u64, total: u64) -> Result<()> {
-        self.job.progress.done = done;
-        self.job.progress.total = Some(total);
+        self.job.progress.done = self.part.done + done;
+        self.job.progress.total = Some(total.max(self.part.total));
         let per_token = (self.done_weight > 0.0).then(|| self.started.elapsed().as_secs_f64() / self.done_weight);
         self.job.progress.eta_s = per_token.map(|seconds| seconds * (self.left_weight - self.done_weight).max(0.0));
         self.app.update_job(self.job).await

@@ -2,23 +2,27 @@
 
 use crate::api::RunRequest;
 use crate::jobs::new_job;
-use crate::models::{default_settings, fit_of, machine};
-use crate::record::StoreRecorder;
+use crate::models::machine;
+use crate::record::{Part, StoreRecorder};
+use crate::tuning::Before;
 use crate::{App, Result, blocking, new_id, now, suites};
 use pocketbench_bench::{Plan, Runner, plan_cells};
 use pocketbench_device::{SensorSampler, Sensors};
 use pocketbench_domain::device::DeviceProfile;
-use pocketbench_domain::fit::FitClass;
-use pocketbench_domain::job::{Job, JobKind};
+use pocketbench_domain::fit::{Fit, FitClass, Machine, saved_without_repacking};
+use pocketbench_domain::job::{Job, JobId, JobKind};
 use pocketbench_domain::model::ModelHeader;
-use pocketbench_domain::run::{LeftOut, RunEntry, RunId, RunRecord, RunSpec};
+use pocketbench_domain::run::{LeftOut, RunEntry, RunId, RunRecord, RunSpec, SettingsReason};
 use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::suite::Suite;
+use pocketbench_domain::sweep::Sweep;
 use pocketbench_domain::{ErrorCode, ErrorReport};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How often the sensors are read beside a measurement.
 const SENSOR_PERIOD: Duration = Duration::from_secs(1);
@@ -43,6 +47,43 @@ pub struct Adjust {
     pub n_ctx: Option<u32>,
     /// Layers on a GPU.
     pub n_gpu_layers: Option<u32>,
+    /// Does not tune the device first, even if nothing is known of it.
+    pub no_tune: bool,
+}
+
+/// What a job of a run needs to be resumed, beside the run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Work {
+    /// The device is tuned before anything is measured.
+    tune: bool,
+}
+
+/// How long a machine that is still warm is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as is needed for figures that compare.
+    Full,
+    /// A little.
+    Short,
+    /// Not at all. What comes first is then favoured by its cool machine: of threads, the fewest.
+    None,
+}
+
+impl Patience {
+    fn at_most(self) -> Duration {
+        match self {
+            Self::Full => Duration::from_mins(10),
+            Self::Short => Duration::from_mins(1),
+            Self::None => Duration::ZERO,
+        }
+    }
+}
+
+/// A model file whose header was read.
+struct Candidate {
+    path: PathBuf,
+    header: ModelHeader,
+    file_bytes: u64,
 }
 
 impl App {
@@ -72,27 +113,34 @@ impl App {
                 .hint("Pick one model."));
         }
         let device = self.device().await?;
-        let mut entries = Vec::with_capacity(models.len());
-        let mut left_out = Vec::new();
+        let defaults = self.defaults_for_run().await?;
+        let mut settings = defaults.settings(suite.n_ctx, suite.n_seq_max());
+        settings.n_ctx = adjustments.n_ctx.unwrap_or(suite.n_ctx);
+        settings.n_gpu_layers = adjustments.n_gpu_layers.unwrap_or(settings.n_gpu_layers);
+        if let Some(threads) = adjustments.n_threads {
+            (settings.n_threads, settings.n_threads_batch) = (threads, threads);
+        }
+        let mut candidates = Vec::with_capacity(models.len());
         for path in models {
             let path = std::path::absolute(&path)
                 .map_err(|error| ErrorReport::new(ErrorCode::InvalidInput, format!("{}: {error}", path.display())))?;
-            let mut settings = default_settings(suite.n_ctx, suite.n_seq_max());
-            settings.n_ctx = adjustments.n_ctx.unwrap_or(suite.n_ctx);
-            settings.n_gpu_layers = adjustments.n_gpu_layers.unwrap_or(settings.n_gpu_layers);
-            if let Some(threads) = adjustments.n_threads {
-                settings.n_threads = threads;
-                settings.n_threads_batch = threads;
-            }
-            // Before the hash, which takes its time with a large file.
             let (header, file_bytes) = self.header(&path).await?;
+            candidates.push(Candidate { path, header, file_bytes });
+        }
+        let mut reasons: Vec<SettingsReason> = defaults.reason().into_iter().collect();
+        if !matches!(suite.sweep, Some(Sweep::Repack(_))) {
+            reasons.extend(repack_only_if_it_fits(&candidates, &mut settings, &machine()));
+        }
+        let mut entries = Vec::with_capacity(candidates.len());
+        let mut left_out = Vec::new();
+        for Candidate { path, header, file_bytes } in candidates {
             let Some(sweep) = &suite.sweep else {
                 judge(&header, file_bytes, &settings, &device)?;
-                entries.push(RunEntry::new(self.identify(&path, true).await?, settings));
+                entries.push(RunEntry::new(self.identify(&path, true).await?, settings.clone()));
                 continue;
             };
             let model = self.identify(&path, true).await?;
-            for entry in sweep.entries(&RunEntry::new(model, settings), &device) {
+            for entry in sweep.entries(&RunEntry::new(model, settings.clone()), &device) {
                 match judge(&header, file_bytes, &entry.settings, &device) {
                     Ok(()) => entries.push(entry),
                     Err(reason) => left_out.push(LeftOut { variant: entry.variant.unwrap_or_default(), reason }),
@@ -105,60 +153,76 @@ impl App {
         let title =
             format!("{} · {}", distinct(entries.iter().map(|e| e.model.header.name.as_str())).join(" / "), suite.title);
         let run_id = RunId(new_id());
-        let spec = RunSpec { entries, suite, left_out };
+        let tune = !adjustments.no_tune && self.is_to_be_tuned_first(&suite, &adjustments).await?;
+        let spec = RunSpec { entries, suite, left_out, reasons };
         let cells = plan_cells(run_id, &spec, new_id);
         let job = new_job(JobKind::Run, title, "repetitions", Some(run_id));
         self.store().upsert_device(&device, now()).await?;
-        self.store().insert_job(&job).await?;
-        let run = RunRecord {
-            id: run_id,
-            job_id: job.id,
+        self.store().insert_job_with(&job, &Work { tune }).await?;
+        let run = self.new_record(run_id, job.id, spec, device);
+        self.store().create_run(&run, &cells).await?;
+        self.work(job, run, tune).await
+    }
+
+    /// A run that begins now.
+    pub(crate) fn new_record(&self, id: RunId, job_id: JobId, spec: RunSpec, device: DeviceProfile) -> RunRecord {
+        RunRecord {
+            id,
+            job_id,
             spec,
             device,
             app_version: self.0.config.version.clone(),
             app_commit: self.0.config.commit.clone(),
             started_at: now(),
             finished_at: None,
-        };
-        self.store().create_run(&run, &cells).await?;
-        self.work(job, run).await
+        }
     }
 
     pub(crate) async fn resume_run(&self, job: Job, run: RunId) -> Result<Job> {
         let mut run = self.store().run(run).await?;
         let device = self.device().await?;
         for entry in &mut run.spec.entries {
-            // A model that was moved since is known by its hash.
-            if !PathBuf::from(&entry.model.path).exists() {
-                let files = self.store().files_of_model(&entry.model.sha256).await?;
-                if let Some(moved) = files.into_iter().find(|file| PathBuf::from(&file.model.path).exists()) {
-                    entry.model.path = moved.model.path;
-                }
-            }
-            let now = self.identify(&PathBuf::from(&entry.model.path), false).await?;
-            if now.sha256 != entry.model.sha256 {
-                return Err(ErrorReport::new(
-                    ErrorCode::ModelFileChanged,
-                    format!("{} is not the file that this run began with", entry.model.path),
-                )
-                .hint("Put the old file back, or start a new run."));
-            }
+            self.find_again(&mut entry.model).await?;
             judge(&entry.model.header, entry.model.file_bytes, &entry.settings, &device)?;
         }
-        self.work(job, run).await
+        // Once a model was loaded, its settings stay.
+        let begun = !self.store().sessions(run.id).await?.is_empty();
+        let tune = !begun && self.store().job_work::<Work>(job.id).await.is_ok_and(|work| work.tune);
+        self.work(job, run, tune).await
     }
 
     /// Measures what is missing, in the background.
-    async fn work(&self, job: Job, run: RunRecord) -> Result<Job> {
-        let turn = std::sync::Arc::clone(&self.0.measuring).lock_owned();
-        self.spawn(job, turn, |app, mut job, stop| async move {
-            let outcome = app.measure(&mut job, &run, &stop).await;
+    async fn work(&self, job: Job, mut run: RunRecord, tune: bool) -> Result<Job> {
+        let turn = Arc::clone(&self.0.measuring).lock_owned();
+        self.spawn(job, turn, move |app, mut job, stop| async move {
+            let outcome = app.measure(&mut job, &mut run, tune, &stop).await;
             (job, outcome)
         })
         .await
     }
 
-    async fn measure(&self, job: &mut Job, run: &RunRecord, token: &tokio_util::sync::CancellationToken) -> Result<()> {
+    async fn measure(&self, job: &mut Job, run: &mut RunRecord, tune: bool, stop: &CancellationToken) -> Result<()> {
+        if tune {
+            self.tune_first(job, run, stop).await?;
+        }
+        self.measure_cells(job, run, Patience::Full, &Part::default(), None, stop).await?;
+        // The run is complete without it.
+        if let Err(error) = self.learn(run).await {
+            tracing::warn!(%error, "nothing was learnt from the run");
+        }
+        Ok(())
+    }
+
+    /// Measures what is missing of a run that is one `part` of its job. `before`: the run that a tuning goes before.
+    pub(crate) async fn measure_cells(
+        &self,
+        job: &mut Job,
+        run: &RunRecord,
+        patience: Patience,
+        part: &Part,
+        before: Option<&Before<'_>>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let counts = self.store().sample_counts(run.id).await?;
         let sensors = blocking(|| Arc::new(SensorSampler::start(Sensors::open(), SENSOR_PERIOD))).await?;
         let plan = Plan {
@@ -169,16 +233,24 @@ impl App {
             launch: self.0.config.launch.clone(),
             machine: machine(),
             sensors: Arc::clone(&sensors),
+            patience: patience.at_most(),
         };
-        let mut recorder = StoreRecorder::new(self, job, run, sensors);
-        Runner::new(plan, &mut recorder, token.clone(), now, new_id).run().await?;
-        self.store().finish_run(run.id, now()).await?;
-        // The run is complete without it.
-        if let Err(error) = self.learn(run).await {
-            tracing::warn!(%error, "nothing was learnt from the run");
-        }
-        Ok(())
+        let mut recorder = StoreRecorder::new(self, job, run, sensors, *part, before);
+        Runner::new(plan, &mut recorder, stop.clone(), now, new_id).run().await?;
+        Ok(self.store().finish_run(run.id, now()).await?)
     }
+}
+
+/// Does without a second copy of the weights, for all models alike, if only so each of them fits.
+fn repack_only_if_it_fits(
+    candidates: &[Candidate],
+    settings: &mut EngineSettings,
+    machine: &Machine,
+) -> Option<SettingsReason> {
+    let saved = candidates.iter().filter_map(|c| saved_without_repacking(&c.header, settings, c.file_bytes, machine));
+    let saved_bytes = saved.max()?;
+    settings.repack = false;
+    Some(SettingsReason::NotRepacked { saved_bytes })
 }
 
 /// The suite that a front end asked for.
@@ -208,7 +280,12 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 /// Refuses what cannot work before anything is loaded.
-fn judge(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings, device: &DeviceProfile) -> Result<()> {
+pub(crate) fn judge(
+    header: &ModelHeader,
+    file_bytes: u64,
+    settings: &EngineSettings,
+    device: &DeviceProfile,
+) -> Result<()> {
     let (threads, cores) = (settings.n_threads.max(settings.n_threads_batch), device.logical_cores);
     if settings.n_threads.min(settings.n_threads_batch) == 0 || threads > cores {
         return Err(ErrorReport::new(
@@ -227,7 +304,7 @@ fn judge(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings, devic
         )
         .hint(format!("Ask for 1 to {} tokens.", header.n_ctx_train)));
     }
-    let fit = fit_of(header, file_bytes, settings);
+    let fit = Fit::predict(header, settings, file_bytes, &machine());
     if fit.class == FitClass::TooBig {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         return Err(ErrorReport::new(
@@ -244,4 +321,41 @@ fn judge(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings, devic
         .details(json!({ "fit": fit })));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pocketbench_domain::model::TensorTypeBytes;
+
+    fn q4_0(name: &str, bytes: u64) -> Candidate {
+        let matrices = TensorTypeBytes { name: "Q4_0".into(), bytes, matrix_bytes: bytes };
+        let header = ModelHeader {
+            name: name.into(),
+            tensor_bytes: bytes,
+            tensor_types: vec![matrices],
+            ..ModelHeader::default()
+        };
+        Candidate { path: name.into(), header, file_bytes: bytes }
+    }
+
+    #[test]
+    fn all_models_do_without_repacking_if_one_fits_only_so() {
+        let gib = 1_u64 << 30;
+        let machine = Machine { available_bytes: 6 * gib, cpu_features: vec!["avx2".into()], ..Machine::default() };
+        let settings = EngineSettings::new(2_048, 4);
+        let (small, large, huge) = (q4_0("small", gib), q4_0("large", 4 * gib), q4_0("huge", 7 * gib));
+
+        let mut alone = settings.clone();
+        assert_eq!(repack_only_if_it_fits(std::slice::from_ref(&small), &mut alone, &machine), None);
+        assert!(alone.repack, "both copies have room");
+        let mut both = settings.clone();
+        let reason = repack_only_if_it_fits(&[small, large], &mut both, &machine);
+        assert_eq!(reason, Some(SettingsReason::NotRepacked { saved_bytes: 4 * gib }));
+        assert!(!both.repack, "the same for both, so that they compare");
+        let mut hopeless = settings.clone();
+        assert_eq!(repack_only_if_it_fits(&[huge], &mut hopeless, &machine), None, "nothing is gained");
+        let mut off = EngineSettings { repack: false, ..settings };
+        assert_eq!(repack_only_if_it_fits(&[q4_0("large", 4 * gib)], &mut off, &machine), None, "it is so already");
+    }
 }

@@ -45,6 +45,8 @@ fn committed_types_are_what_rust_says() {
     all.visit::<api::TokenState>();
     all.visit::<api::SuiteInfo>();
     all.visit::<api::RunRequest>();
+    all.visit::<api::TuneRequest>();
+    all.visit::<api::TuningState>();
     all.visit::<api::Estimate>();
     all.visit::<api::RunSummary>();
     all.visit::<api::SampleRow>();

@@ -6,6 +6,7 @@ pub mod plan;
 mod runner;
 mod slot;
 pub mod suites;
+pub mod tuning;
 
 pub use plan::{Plan, plan_cells};
 pub use runner::{Moment, Recorder, Runner};

@@ -7,6 +7,7 @@ use pocketbench_domain::suite::Work;
 use pocketbench_worker::Launch;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All cells of a run, pending: every task, every entry.
 #[must_use]
@@ -44,6 +45,8 @@ pub struct Plan {
     pub machine: Machine,
     /// Reads the sensors while it runs.
     pub sensors: Arc<SensorSampler>,
+    /// Longest wait for a machine that is still warm from the work before.
+    pub patience: Duration,
 }
 
 impl Plan {

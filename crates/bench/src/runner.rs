@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 const ATTEMPTS: u32 = 3;
 /// A machine counts as cooled down when it is at most this many kelvin above its temperature before the run.
 const COOL_MARGIN_K: f64 = 3.0;
-/// Longest wait for that.
-const COOL_AT_MOST: Duration = Duration::from_mins(10);
 
 /// What the runner does right now. Cheap to make: one a token.
 #[derive(Debug)]
@@ -318,7 +316,7 @@ impl<'a, R: Recorder> Runner<'a, R> {
     /// Waits until the machine is as cool as it was before the run, as far as its sensors tell.
     async fn cool(&mut self, slot: usize) -> Result<Cooled, Halt> {
         let at_rest = self.at_rest.clone().unwrap_or_default();
-        let plan = CoolDownPlan::back_to(&at_rest, COOL_MARGIN_K, COOL_AT_MOST);
+        let plan = CoolDownPlan::back_to(&at_rest, COOL_MARGIN_K, self.plan.patience);
         let mut wait = CoolDown::new(plan);
         let began = Instant::now();
         loop {

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Let one model, or two in turn, write for minutes on end: the rate at first, and what is left when the device is hot.
     Sustain(Sustain),
+    /// Find the settings that this device runs best with, or show them. A first run does the threads by itself.
+    Tune(Tune),
     /// List the runs that are stored, show one, or go on with one that was interrupted.
     Runs(Runs),
     /// Find, judge, fetch, take in, verify and delete models.
@@ -201,7 +203,7 @@ impl Output {
 
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
-    /// Threads for prefill and decode. Default: one a physical core.
+    /// Threads for prefill and decode. Default: what this device was tuned to.
     #[arg(long, short = 't', value_name = "N")]
     pub(crate) threads: Option<u32>,
     /// Context length in tokens. Default: what the suite needs.
@@ -213,6 +215,9 @@ pub(crate) struct Settings {
     /// Repetitions that count. Default: what the suite says.
     #[arg(long, short = 'r', value_name = "N")]
     pub(crate) repetitions: Option<u32>,
+    /// Do not tune this device first, even if it never was. `POCKETBENCH_NO_TUNE=1` says so for every run.
+    #[arg(long)]
+    pub(crate) no_tune: bool,
 }
 
 #[derive(Debug, Args)]
@@ -270,6 +275,24 @@ pub(crate) struct Sustain {
     pub(crate) settings: Settings,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tune {
+    /// The model to tune with, a GGUF file. Without it, shows how this device is tuned.
+    pub(crate) model: Option<PathBuf>,
+    /// Only the threads, and as short as will do.
+    #[arg(long, requires = "model")]
+    pub(crate) quick: bool,
+    /// Forget what is stored; with a model, tune anew after that.
+    #[arg(long)]
+    pub(crate) forget: bool,
+    /// Whether a device that is not tuned is, before its first run.
+    #[arg(long, value_name = "true|false", conflicts_with_all = ["model", "forget"])]
+    pub(crate) automatic: Option<bool>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

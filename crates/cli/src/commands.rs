@@ -1,9 +1,9 @@
 //! What each command does: ask `app`, show what it says.
 
-use crate::args::{Bench, Cli, Command, Compare, Format, Output, Runs, Settings, Sustain};
+use crate::args::{Bench, Cli, Command, Compare, Format, Output, Runs, Settings, Sustain, Tune};
 use crate::{exit, output};
 use clap::CommandFactory;
-use pocketbench_app_core::api::{AppEvent, ExportFormat, RunSummary};
+use pocketbench_app_core::api::{AppEvent, ExportFormat, RunSummary, TuneRequest, TuningState};
 use pocketbench_app_core::domain::compare::RunResult;
 use pocketbench_app_core::domain::generate::SyntheticRequest;
 use pocketbench_app_core::domain::job::{Job, JobState};
@@ -18,6 +18,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Compare(args) => compare(args).await,
         Command::Bench(args) => bench(args).await,
         Command::Sustain(args) => sustain(args).await,
+        Command::Tune(args) => tune(args).await,
         Command::Runs(args) => runs(args).await,
         Command::Models(command) => crate::models::run(command).await,
         Command::Device(args) => {
@@ -139,8 +140,12 @@ async fn measure(
     synthetic: bool,
 ) -> Result<u8> {
     let app = App::open(config()?).await?;
-    let adjustments =
-        Adjust { n_threads: settings.threads, n_ctx: settings.context, n_gpu_layers: settings.gpu_layers };
+    let adjustments = Adjust {
+        n_threads: settings.threads,
+        n_ctx: settings.context,
+        n_gpu_layers: settings.gpu_layers,
+        no_tune: settings.no_tune,
+    };
     let job = app.start(NewRun { models, suite, adjustments }).await?;
     follow(&app, job, output, synthetic).await
 }
@@ -218,6 +223,57 @@ async fn show(app: &App, result: &RunResult, output: &Output, synthetic: bool) -
         output::note(&format!("Report: {}", folder.join("report.md").display()));
     }
     Ok(())
+}
+
+async fn tune(args: Tune) -> Result<u8> {
+    let app = match App::open_read_only(config()?).await {
+        // Nothing was ever stored.
+        Err(error) if error.code == ErrorCode::NotFound && args.model.is_none() && args.automatic.is_none() => {
+            show_tuning(&TuningState { tuning: None, automatic: true }, args.json);
+            return Ok(0);
+        }
+        Ok(app) if args.model.is_none() && !args.forget && args.automatic.is_none() => app,
+        _ => App::open(config()?).await?,
+    };
+    if args.forget {
+        let forgotten = app.forget_tuning().await?;
+        output::note(if forgotten == 0 { "There was no tuning." } else { "The tuning is forgotten." });
+        if args.model.is_none() {
+            return Ok(0);
+        }
+    }
+    if let Some(automatic) = args.automatic {
+        app.set_automatic_tuning(automatic).await?;
+    }
+    if let Some(model) = args.model {
+        let model = model.to_str().map(str::to_owned).ok_or_else(|| {
+            ErrorReport::new(ErrorCode::InvalidInput, "the path of the model file is not valid Unicode")
+                .hint("Rename the file or its folder.")
+        })?;
+        let job = app.tune(&TuneRequest { model, quick: args.quick }).await?;
+        let job = wait(&app, job).await?;
+        match job.state {
+            JobState::Done => {}
+            JobState::Cancelled => {
+                output::note("Stopped. Nothing was changed.");
+                return Ok(exit::STOPPED);
+            }
+            _ => {
+                let unknown = || ErrorReport::new(ErrorCode::Internal, "the tuning did not finish");
+                return Err(job.error.unwrap_or_else(unknown));
+            }
+        }
+    }
+    show_tuning(&app.tuning().await?, args.json);
+    Ok(0)
+}
+
+fn show_tuning(state: &TuningState, json: bool) {
+    if json {
+        output::json(state);
+    } else {
+        output::tuning(state);
+    }
 }
 
 async fn runs(args: Runs) -> Result<u8> {

@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pocketbench_app_core::api::{
     CatalogueEntry, ClaimsReport, DeletePreview, FitReport, FoundModel, LiveUpdate, ModelEntry, RunSummary,
-    SpeedForecast, TokenState,
+    SpeedForecast, TokenState, TuningState,
 };
 use pocketbench_app_core::domain::ErrorReport;
 use pocketbench_app_core::domain::claims::{BandwidthCertainty, Claim, ClaimSet};
@@ -15,6 +15,8 @@ use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
 use pocketbench_app_core::domain::format::{bytes, significant};
 use pocketbench_app_core::domain::job::Job;
+use pocketbench_app_core::domain::metric::Metric;
+use pocketbench_app_core::domain::tuning::{TuningAxis, TuningCandidate, TuningReason, TuningStep};
 use pocketbench_app_core::{figure, letter, row_says, wire_name};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -58,7 +60,11 @@ fn printable(text: &str) -> String {
 }
 
 /// The one progress bar; silent where nobody watches.
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    /// The person was told that the device is tuned first.
+    told: std::cell::Cell<bool>,
+}
 
 impl Bar {
     pub(crate) fn new(job: &Job) -> Self {
@@ -73,29 +79,34 @@ impl Bar {
         });
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(printable(&job.title));
-        Self(bar)
+        Self { bar, told: std::cell::Cell::new(false) }
     }
 
     pub(crate) fn progress(&self, job: &Job) {
-        self.0.set_length(job.progress.total.unwrap_or(0));
-        self.0.set_position(job.progress.done);
+        self.bar.set_length(job.progress.total.unwrap_or(0));
+        self.bar.set_position(job.progress.done);
         if job.progress.unit == "bytes" {
             let rate = job.progress.rate.map(|rate| format!("{}/s", bytes(rate))).unwrap_or_default();
             let left = job.progress.eta_s.map(|eta| format!(", {} left", seconds(eta))).unwrap_or_default();
             let waits = job.error.as_ref().map(|error| format!("  {}", error.message)).unwrap_or_default();
-            self.0.set_message(format!("{rate}{left}{waits}"));
+            self.bar.set_message(format!("{rate}{left}{waits}"));
         }
     }
 
     pub(crate) fn live(&self, live: &LiveUpdate) {
+        if live.tuning.is_some() && !self.told.replace(true) {
+            let line = "First run on this device: finding the best number of threads. --no-tune goes without.";
+            self.bar.suspend(|| note(line));
+        }
+        let step = if live.tuning.is_some() { "Tuning · " } else { "" };
         let rate = live.tokens_per_s.map(|rate| format!("  {rate:.0} tok/s")).unwrap_or_default();
         let memory = live.rss_bytes.map(|rss| format!("  {}", bytes(rss as f64))).unwrap_or_default();
         let warmup = if live.warmup { " (warm-up)" } else { "" };
-        self.0.set_message(format!("\n{} · {}{warmup}{rate}{memory}", printable(&live.model), live.task_title));
+        self.bar.set_message(format!("\n{step}{} · {}{warmup}{rate}{memory}", printable(&live.model), live.task_title));
     }
 
     pub(crate) fn finish(self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 
@@ -195,6 +206,96 @@ fn notes(out: &mut String, cell: &CellOutcome, letter: &str, title: &str) {
     if !flags.is_empty() {
         let _ = writeln!(out, "{letter}, {title}: {}", flags.join(", "));
     }
+}
+
+/// How this device is tuned, and what that rests on.
+pub(crate) fn tuning(state: &TuningState) {
+    let automatic = if state.automatic {
+        "A device that is not tuned is, before its first run."
+    } else {
+        "Runs are not preceded by a tuning (`pocketbench tune --automatic true` changes that)."
+    };
+    let Some(tuning) = &state.tuning else {
+        note(&format!("This device is not tuned. {automatic}"));
+        return;
+    };
+    let mut out = format!(
+        "Tuned {} with {}, {} on {} cores\n",
+        tuning.tuned_at.format("%Y-%m-%d %H:%M UTC"),
+        printable(&tuning.model),
+        tuning.place.cpu_variant,
+        tuning.place.logical_cores,
+    );
+    for step in &tuning.steps {
+        let _ = writeln!(out, "\n{}", tuning_step(step));
+    }
+    let chosen = &tuning.chosen;
+    let _ = writeln!(
+        out,
+        "\nRuns use {} for decode, {} for prefill, a micro-batch of {} and flash attention {}.",
+        threads(chosen.n_threads),
+        threads(chosen.n_threads_batch),
+        chosen.n_ubatch,
+        wire_name(&chosen.flash_attention),
+    );
+    if tuning.disturbed {
+        out.push_str("Other programs or heat disturbed the tuning: do it again when the machine is quiet.\n");
+    }
+    text(&out);
+}
+
+fn threads(n: u32) -> String {
+    if n == 1 { "1 thread".to_owned() } else { format!("{n} threads") }
+}
+
+fn tuning_step(step: &TuningStep) -> String {
+    let title = match step.axis {
+        TuningAxis::Threads => "Threads for decode",
+        TuningAxis::PrefillThreads => "Threads for prefill",
+        TuningAxis::MicroBatch => "Micro-batch",
+        TuningAxis::FlashAttention => "Flash attention",
+        TuningAxis::Repack => "Repacked weights",
+        TuningAxis::KvType => "KV cache",
+    };
+    let mut rows = table();
+    let works = step.candidates.iter().map(|candidate| &candidate.figures).max_by_key(|figures| figures.len());
+    let mut heads = vec![title.to_owned()];
+    for figure in works.into_iter().flatten() {
+        let depth = if figure.work.n_depth > 0 { format!(" at {}", figure.work.n_depth) } else { String::new() };
+        let work = if figure.work.n_gen > 0 { "Decode" } else { "Prefill" };
+        heads.push(format!("{work}{depth}, tok/s"));
+    }
+    let figures = heads.len() - 1;
+    heads.extend(["Fastest is", "Peak memory", ""].map(str::to_owned));
+    rows.set_header(heads.iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
+    for (place, candidate) in (0..).zip(&step.candidates) {
+        rows.add_row(tuning_row(step, candidate, figures, place == step.chosen));
+    }
+    let run = crate::commands::short(step.run_id);
+    format!("{rows}\n  Evidence: pocketbench runs {run}")
+}
+
+fn tuning_row(step: &TuningStep, candidate: &TuningCandidate, figures: usize, chosen: bool) -> Vec<Cell> {
+    let mut row = vec![Cell::new(printable(&candidate.label))];
+    for place in 0..figures {
+        let rate = candidate.figures.get(place).map(|figure| &figure.rate);
+        row.push(right(figure(Metric::SyntheticTps, rate)));
+    }
+    let behind = candidate.behind.filter(|ratio| ratio.value > 1.0);
+    let behind = behind.map(|ratio| {
+        let real = if candidate.beaten { "" } else { ", no real difference" };
+        format!("{:.2} × [{:.2}, {:.2}]{real}", ratio.value, ratio.interval.low, ratio.interval.high)
+    });
+    row.push(Cell::new(behind.unwrap_or_else(|| "–".to_owned())));
+    row.push(right(candidate.peak_rss_bytes.map_or_else(|| "–".to_owned(), |b| bytes(b as f64))));
+    let why = match step.reason {
+        _ if !chosen => candidate.failure.as_ref().map(|failure| printable(&failure.message)).unwrap_or_default(),
+        TuningReason::Fastest => "chosen: the fastest".to_owned(),
+        TuningReason::NoneReallyFaster => "chosen: the first that none really beats".to_owned(),
+        TuningReason::DefaultStays => "stays".to_owned(),
+    };
+    row.push(Cell::new(why));
+    row
 }
 
 /// The runs that are stored.

@@ -28,6 +28,8 @@ impl Home {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pocketbench"));
         command.args(arguments).env("POCKETBENCH_HOME", self.path()).env_remove("POCKETBENCH_MODELS");
+        // Tuning has tests of its own.
+        command.env("POCKETBENCH_NO_TUNE", "1");
         command
     }
 

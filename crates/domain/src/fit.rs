@@ -258,6 +258,21 @@ impl Fit {
     }
 }
 
+/// Memory that is saved without a second copy of the weights in the CPU's own layout, if only so the model fits at all.
+/// `None` also where it is switched off already.
+#[must_use]
+pub fn saved_without_repacking(
+    header: &ModelHeader,
+    settings: &EngineSettings,
+    file_bytes: u64,
+    machine: &Machine,
+) -> Option<u64> {
+    let without = EngineSettings { repack: false, ..settings.clone() };
+    let [with, without] = [settings, &without].map(|s| Fit::predict(header, s, file_bytes, machine));
+    let helps = with.class == FitClass::TooBig && without.class != FitClass::TooBig;
+    helps.then(|| with.predicted_bytes.saturating_sub(without.predicted_bytes))
+}
+
 /// What would make a model fit that does not fit with room to spare, in the order in which a person should try it: what
 /// costs nothing first. Empty if it fits. A smaller file of the same model is for the caller to add, who knows the others.
 #[must_use]

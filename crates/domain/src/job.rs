@@ -17,6 +17,8 @@ id! {
 pub enum JobKind {
     /// Measure a run.
     Run,
+    /// Find the settings that the device runs best with, by runs of sweeps.
+    Tune,
     /// Hash and check a model file that is here.
     Verify,
     /// Fetch a model from a host.

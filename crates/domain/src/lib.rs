@@ -22,6 +22,7 @@ pub mod settings;
 pub mod stats;
 pub mod suite;
 pub mod sweep;
+pub mod tuning;
 pub mod validity;
 pub mod verdict;
 

@@ -8,6 +8,7 @@ use crate::job::JobId;
 use crate::model::ModelRef;
 use crate::settings::EngineSettings;
 use crate::suite::{Suite, Task};
+use crate::tuning::TuningId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -81,6 +82,9 @@ pub struct RunSpec {
     pub entries: Vec<RunEntry>,
     /// The suite, frozen into the run.
     pub suite: Suite,
+    /// Why its settings are not the defaults of llama.cpp, where the program chose them. They hold for every entry alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<SettingsReason>,
     /// Values of a sweep that were not even tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -93,6 +97,25 @@ pub struct LeftOut {
     pub variant: String,
     /// Why it could not work.
     pub reason: ErrorReport,
+}
+
+/// Why a run's settings are not the defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SettingsReason {
+    /// The device was tuned: threads, micro-batch and flash attention come from there.
+    Tuned {
+        /// The tuning.
+        tuning_id: TuningId,
+        /// When.
+        tuned_at: DateTime<Utc>,
+    },
+    /// Without a second copy of the weights in the CPU's own layout, since only so every model fits into the memory that
+    /// was available.
+    NotRepacked {
+        /// Memory that this saves for the model that would not fit; of two, the larger saving.
+        saved_bytes: u64,
+    },
 }
 
 impl RunSpec {

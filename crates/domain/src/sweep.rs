@@ -241,6 +241,17 @@ impl Sweep {
     }
 }
 
+/// Threads before anything was measured on the device: one a physical core, since a second thread on the same core mostly
+/// waits for memory; of several kinds of cores all but the slowest, since everybody waits for a thread on a slow core.
+#[must_use]
+pub fn default_threads(device: &DeviceProfile) -> u32 {
+    let fast: u32 = match device.core_clusters.as_slice() {
+        [fast @ .., _] if !fast.is_empty() => fast.iter().fold(0, |sum, cluster| sum.saturating_add(cluster.cores)),
+        _ => device.physical_cores.unwrap_or(device.logical_cores),
+    };
+    fast.min(device.logical_cores).max(1)
+}
+
 /// Thread counts worth a try, fewest first: 1 and 2, then the sizes of the device's groups of equal cores, fastest group
 /// first and one added to the other, and all that may be used.
 ///

@@ -24,6 +24,7 @@ mod sessions;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tunings;
 
 pub use error::StoreError;
 pub use jobs::LOG_TAIL_LINES;

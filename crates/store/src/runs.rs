@@ -15,7 +15,7 @@ pub struct RunSummaryRow {
     pub id: RunId,
     /// The job that measures it.
     pub job_id: JobId,
-    /// Where that stands.
+    /// Where it stands: done once it is finished, else as its job, which may go on with other runs.
     pub state: JobState,
     /// Labels of its models, by slot.
     pub models: Vec<String>,
@@ -39,6 +39,31 @@ pub(crate) const LIST: &str =
          (SELECT count(*) FROM cells AS c WHERE c.run_id = r.id) AS cells_total
      FROM runs AS r JOIN jobs AS j ON j.id = r.job_id
      ORDER BY r.started_at_ns DESC, r.id DESC LIMIT ?";
+
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, job_id, started_at_ns, finished_at_ns, app_version, app_commit, device, spec FROM runs ",
+            $condition
+        )
+    };
+}
+
+const BY_ID: &str = select!("WHERE id = ?");
+pub(crate) const BY_JOB: &str = select!("WHERE job_id = ? ORDER BY started_at_ns, id");
+
+fn read(row: &SqliteRow) -> Result<RunRecord, StoreError> {
+    Ok(RunRecord {
+        id: RunId(get_id(row, "id")?),
+        job_id: JobId(get_id(row, "job_id")?),
+        spec: get_json(row, "spec")?,
+        device: get_json(row, "device")?,
+        app_version: row.try_get("app_version")?,
+        app_commit: row.try_get("app_commit")?,
+        started_at: get_time(row, "started_at_ns")?,
+        finished_at: finished_at(row)?,
+    })
+}
 
 fn finished_at(row: &SqliteRow) -> Result<Option<DateTime<Utc>>, StoreError> {
     Ok(row.try_get::<Option<i64>, _>("finished_at_ns")?.map(DateTime::from_timestamp_nanos))
@@ -85,23 +110,24 @@ impl Store {
 
     /// One run.
     pub async fn run(&self, id: RunId) -> Result<RunRecord, StoreError> {
-        let row = sqlx::query(
-            "SELECT job_id, started_at_ns, finished_at_ns, app_version, app_commit, device, spec FROM runs WHERE id = ?",
-        )
-        .bind(id.0)
-        .fetch_optional(&self.readers)
-        .await?
-        .ok_or_else(|| missing(id))?;
-        Ok(RunRecord {
-            id,
-            job_id: JobId(get_id(&row, "job_id")?),
-            spec: get_json(&row, "spec")?,
-            device: get_json(&row, "device")?,
-            app_version: row.try_get("app_version")?,
-            app_commit: row.try_get("app_commit")?,
-            started_at: get_time(&row, "started_at_ns")?,
-            finished_at: finished_at(&row)?,
-        })
+        let row = sqlx::query(BY_ID).bind(id.0).fetch_optional(&self.readers).await?.ok_or_else(|| missing(id))?;
+        read(&row)
+    }
+
+    /// The runs that a job measured, the first first.
+    pub async fn runs_of_job(&self, job: JobId) -> Result<Vec<RunRecord>, StoreError> {
+        let rows = sqlx::query(BY_JOB).bind(job.0).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Changes the settings of a run before its first worker; later the schema refuses it. The labels and models stay.
+    pub async fn settle_run(&self, run: &RunRecord) -> Result<(), StoreError> {
+        let result = sqlx::query("UPDATE runs SET spec = ? WHERE id = ?")
+            .bind(json(&run.spec)?)
+            .bind(run.id.0)
+            .execute(&self.writer)
+            .await?;
+        if result.rows_affected() == 0 { Err(missing(run.id)) } else { Ok(()) }
     }
 
     /// The latest runs, newest first.
@@ -109,15 +135,17 @@ impl Store {
         let rows = sqlx::query(LIST).bind(limit).fetch_all(&self.readers).await?;
         rows.iter()
             .map(|row| {
+                let finished_at = finished_at(row)?;
+                let of_job = get_name(row, "state")?;
                 Ok(RunSummaryRow {
                     id: RunId(get_id(row, "id")?),
                     job_id: JobId(get_id(row, "job_id")?),
-                    state: get_name(row, "state")?,
+                    state: finished_at.map_or(of_job, |_| JobState::Done),
                     models: get_json(row, "model_labels")?,
                     suite_id: row.try_get("suite_id")?,
                     suite_title: row.try_get("suite_title")?,
                     started_at: get_time(row, "started_at_ns")?,
-                    finished_at: finished_at(row)?,
+                    finished_at,
                     cells_finished: row.try_get("cells_finished")?,
                     cells_total: row.try_get("cells_total")?,
                 })

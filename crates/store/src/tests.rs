@@ -3,7 +3,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use crate::{Access, Store, StoreError, cells, jobs, model_files, runs, samples, sessions};
+use crate::{Access, Store, StoreError, cells, jobs, model_files, runs, samples, sessions, tunings};
 use common::{fill, fresh, generation, id, sample};
 use pocketbench_domain::run::{Measured, SessionId};
 use pocketbench_domain::{ErrorCode, ErrorReport};
@@ -72,7 +72,7 @@ async fn history_cannot_be_rewritten() {
         ("DELETE FROM samples", "deleted with their run"),
         ("DELETE FROM cells", "deleted with their run"),
         ("DELETE FROM sessions", "FOREIGN KEY"),
-        ("UPDATE runs SET spec = '{}'", "only the end"),
+        ("UPDATE runs SET spec = '{}'", "settings of a run"),
         ("UPDATE runs SET started_at_ns = 0", "only the end"),
         ("DELETE FROM devices", "FOREIGN KEY"),
         ("DELETE FROM models", "FOREIGN KEY"),
@@ -98,6 +98,8 @@ async fn queries_use_indexes() {
         ("job", jobs::BY_ID, false),
         ("interrupt", jobs::INTERRUPT, false),
         ("runs", runs::LIST, false),
+        ("runs of a job", runs::BY_JOB, true),
+        ("tunings", tunings::OF_DEVICE, true),
         ("cells", cells::BY_RUN, false),
         ("sessions", sessions::BY_RUN, false),
         ("samples", samples::BY_RUN, true),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{at, device, fill, fresh, generation, id, job, model, run, sample, session};
+use common::{at, device, fill, fresh, generation, id, job, model, run, sample, session, tuning};
 use pocketbench_domain::catalogue::ModelSource;
 use pocketbench_domain::conditions::{Conditions, Reading, SensorClass, Temperature};
 use pocketbench_domain::job::{Job, JobId, JobKind, JobState};
@@ -69,6 +69,58 @@ async fn runs_are_listed_newest_first_with_their_counts() {
     assert_eq!((rows[1].cells_finished, rows[1].cells_total), (2, 8));
     assert_eq!((rows[0].cells_finished, rows[0].cells_total), (0, 8));
     assert_eq!(store.runs(1).await.unwrap().len(), 1);
+    store.finish_run(old.id, at(999)).await.unwrap();
+    assert_eq!(store.runs(10).await.unwrap()[1].state, JobState::Done, "its job may go on with other runs");
+}
+
+#[tokio::test]
+async fn a_job_can_measure_several_runs() {
+    let (_folder, store) = fresh().await;
+    let (first, _, _) = fill(&store, 0x1000).await;
+    let (mut second, mut cells) = run(0x2000);
+    second.job_id = first.job_id;
+    for cell in &mut cells {
+        cell.run_id = second.id;
+    }
+    store.create_run(&second, &cells).await.unwrap();
+    assert_eq!(store.runs_of_job(first.job_id).await.unwrap(), [first.clone(), second.clone()]);
+    store.delete_run(first.id).await.unwrap();
+    assert_eq!(store.runs_of_job(first.job_id).await.unwrap(), [second], "the job stays for the other run");
+}
+
+#[tokio::test]
+async fn settings_of_a_run_can_be_settled_until_a_model_is_loaded() {
+    let (_folder, store) = fresh().await;
+    let (mut planned, cells) = run(0x1000);
+    store.insert_job(&job(0x1000)).await.unwrap();
+    store.create_run(&planned, &cells).await.unwrap();
+    planned.spec.entries[0].settings.n_threads = 1;
+    store.settle_run(&planned).await.unwrap();
+    assert_eq!(store.run(planned.id).await.unwrap(), planned);
+    store.insert_session(&session(0x1040, planned.id, 0)).await.unwrap();
+    let mut late = planned.clone();
+    late.spec.entries[0].settings.n_threads = 3;
+    assert!(matches!(store.settle_run(&late).await, Err(StoreError::Rejected(_))));
+    assert_eq!(store.run(planned.id).await.unwrap(), planned);
+    late.id = RunId(id(7));
+    assert!(matches!(store.settle_run(&late).await, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn tunings_are_kept_by_device_the_latest_first_until_they_are_forgotten() {
+    let (folder, store) = fresh().await;
+    let (old, new) = (tuning(0x1000, 10), tuning(0x2000, 20));
+    assert!(matches!(store.insert_tuning(&old).await, Err(StoreError::Conflict(_) | StoreError::Rejected(_))));
+    store.upsert_device(&device("bench"), at(0)).await.unwrap();
+    store.insert_tuning(&new).await.unwrap();
+    store.insert_tuning(&old).await.unwrap();
+    store.close().await;
+    let store = Store::open(folder.path(), Access::Own).await.unwrap();
+    assert_eq!(store.tunings("fp-bench").await.unwrap(), [new, old]);
+    assert!(store.tunings("fp-other").await.unwrap().is_empty());
+    assert_eq!(store.forget_tunings("fp-bench").await.unwrap(), 2);
+    assert_eq!(store.forget_tunings("fp-bench").await.unwrap(), 0);
+    assert!(store.tunings("fp-bench").await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -350,6 +350,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       run_id: run.plan.runId,
       slot: step.slot,
       model: run.plan.entries[step.slot] ? labelOf(run.plan.entries[step.slot] as RunEntry) : '',
+      tuning: null,
       task_id: step.task.id,
       task_title: step.task.title,
       repetition: step.repetition,

@@ -1554,7 +1554,7 @@ export type JobId = string;
 /**
  * What a job does.
  */
-export type JobKind = "run" | "verify" | "download" | "import";
+export type JobKind = "run" | "tune" | "verify" | "download" | "import";
 
 /**
  * Where a job stands.
@@ -1715,6 +1715,10 @@ job_id: JobId,
  * The run.
  */
 run_id: RunId, 
+/**
+ * The device is tuned before the run begins, by this job: stopping it skips the tuning.
+ */
+tuning: JobId | null, 
 /**
  * Which entry works.
  */
@@ -2396,6 +2400,10 @@ entries: Array<RunEntry>,
  */
 suite: Suite, 
 /**
+ * Why its settings are not the defaults of llama.cpp, where the program chose them. They hold for every entry alike.
+ */
+reasons?: Array<SettingsReason>, 
+/**
  * Values of a sweep that were not even tried.
  */
 left_out?: Array<LeftOut>, };
@@ -2633,6 +2641,23 @@ cooled: Cooled | null, };
  * Identifies a worker session.
  */
 export type SessionId = string;
+
+/**
+ * Why a run's settings are not the defaults.
+ */
+export type SettingsReason = { "kind": "tuned", 
+/**
+ * The tuning.
+ */
+tuning_id: TuningId, 
+/**
+ * When.
+ */
+tuned_at: string, } | { "kind": "not_repacked", 
+/**
+ * Memory that this saves for the model that would not fit; of two, the larger saving.
+ */
+saved_bytes: number, };
 
 /**
  * How bad a flag is.
@@ -3140,6 +3165,209 @@ most: number | null, };
  * Where the hub's token is kept.
  */
 export type TokenState = "none" | "key_store" | "encrypted_file";
+
+/**
+ * What to tune with.
+ */
+export type TuneRequest = { 
+/**
+ * Path of the model.
+ */
+model: string, 
+/**
+ * Only the threads, and as short as will do.
+ */
+quick: boolean, };
+
+/**
+ * Where a tuning holds: on the same device with the same engine.
+ */
+export type TunedPlace = { 
+/**
+ * Fingerprint of the device.
+ */
+fingerprint: string, 
+/**
+ * Logical cores that could be used: a container can be given others without becoming another device.
+ */
+logical_cores: number, 
+/**
+ * Version of the llama.cpp bindings.
+ */
+bindings_version: string, 
+/**
+ * CPU variant that computed.
+ */
+cpu_variant: string, };
+
+/**
+ * The settings that tuning decides.
+ */
+export type TunedSettings = { 
+/**
+ * Threads for decode.
+ */
+n_threads: number, 
+/**
+ * Threads for prefill.
+ */
+n_threads_batch: number, 
+/**
+ * Micro-batch.
+ */
+n_ubatch: number, 
+/**
+ * Fused attention.
+ */
+flash_attention: FlashAttention, };
+
+/**
+ * What a device was found to run best with, and what that rests on.
+ */
+export type Tuning = { 
+/**
+ * Identity.
+ */
+id: TuningId, 
+/**
+ * The job that measured it.
+ */
+job_id: JobId, 
+/**
+ * When.
+ */
+tuned_at: string, 
+/**
+ * Where it holds.
+ */
+place: TunedPlace, 
+/**
+ * Hash of the model that it was measured with.
+ */
+model_sha256: string, 
+/**
+ * Its name for people.
+ */
+model: string, 
+/**
+ * Before a first run, without being asked for.
+ */
+automatic: boolean, 
+/**
+ * Something else used the machine, or it throttled or swapped: [`TuningStep::is_disturbed`].
+ */
+disturbed: boolean, 
+/**
+ * The decisions in the order in which they were made.
+ */
+steps: Array<TuningStep>, 
+/**
+ * What they come to.
+ */
+chosen: TunedSettings, };
+
+/**
+ * What a step of tuning is about.
+ */
+export type TuningAxis = "threads" | "prefill_threads" | "micro_batch" | "flash_attention" | "repack" | "kv_type";
+
+/**
+ * One value of a setting, and how it did.
+ */
+export type TuningCandidate = { 
+/**
+ * What it is, such as `4 threads`.
+ */
+label: string, 
+/**
+ * Its place in the run.
+ */
+slot: number, 
+/**
+ * Rates of the work that decides; empty if any of it could not be measured.
+ */
+figures: Array<TuningFigure>, 
+/**
+ * How many times faster the fastest candidate is, over all figures. Absent where nothing was measured.
+ */
+behind: Ratio | null, 
+/**
+ * The fastest is really faster: the interval excludes 1 and the effect is large enough.
+ */
+beaten: boolean, 
+/**
+ * High-water mark of its worker's resident memory.
+ */
+peak_rss_bytes: number | null, 
+/**
+ * What to know about the figures.
+ */
+flags: Array<Flag>, 
+/**
+ * Why it could not be measured.
+ */
+failure: ErrorReport | null, };
+
+/**
+ * A rate that was measured of a candidate.
+ */
+export type TuningFigure = { 
+/**
+ * The work.
+ */
+work: SyntheticRequest, 
+/**
+ * Tokens a second.
+ */
+rate: Summary, };
+
+/**
+ * Identifies a tuning.
+ */
+export type TuningId = string;
+
+/**
+ * Why a candidate was chosen.
+ */
+export type TuningReason = "fastest" | "none_really_faster" | "default_stays";
+
+/**
+ * How this device is tuned.
+ */
+export type TuningState = { 
+/**
+ * The tuning that runs use; without one they use defaults.
+ */
+tuning: Tuning | null, 
+/**
+ * A device that is not tuned is, before its first run.
+ */
+automatic: boolean, };
+
+/**
+ * One decision and what it rests on.
+ */
+export type TuningStep = { 
+/**
+ * What was decided.
+ */
+axis: TuningAxis, 
+/**
+ * The run that measured it.
+ */
+run_id: RunId, 
+/**
+ * The values in order of preference: fewest threads first, else the default first.
+ */
+candidates: Array<TuningCandidate>, 
+/**
+ * Place of the one that was chosen.
+ */
+chosen: number, 
+/**
+ * Why.
+ */
+reason: TuningReason, };
 
 /**
  * Which is better, by how much, and how sure.

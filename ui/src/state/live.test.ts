@@ -36,6 +36,7 @@ function update(changes: Partial<LiveUpdate>): LiveUpdate {
     ram_available_bytes: 1,
     celsius: null,
     thermal_status: null,
+    tuning: null,
     cooling_to_c: null,
     elapsed_s: null,
     of_s: null,

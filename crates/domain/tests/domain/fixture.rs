@@ -168,7 +168,7 @@ impl Bench {
         let run = RunRecord {
             id: RunId(Uuid::from_u128(1)),
             job_id: JobId(Uuid::from_u128(2)),
-            spec: RunSpec { entries, suite, left_out: Vec::new() },
+            spec: RunSpec { entries, suite, left_out: Vec::new(), reasons: Vec::new() },
             device: device(),
             app_version: "0.1.0".into(),
             app_commit: None,

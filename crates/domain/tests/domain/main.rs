@@ -10,5 +10,6 @@ mod metric;
 mod roofline;
 mod stats;
 mod sweep;
+mod tuning;
 mod validity;
 mod verdict;

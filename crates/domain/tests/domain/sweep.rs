@@ -1,7 +1,7 @@
 use crate::fixture::{device, entry};
 use pocketbench_domain::device::{CoreCluster, DeviceProfile};
 use pocketbench_domain::settings::{FlashAttention, KvType};
-use pocketbench_domain::sweep::{MOST_VALUES, Sweep, thread_candidates};
+use pocketbench_domain::sweep::{MOST_VALUES, Sweep, default_threads, thread_candidates};
 
 fn machine(logical: u32, physical: Option<u32>, clusters: &[u32]) -> DeviceProfile {
     DeviceProfile {
@@ -98,4 +98,15 @@ fn a_sweep_is_written_as_an_axis_and_its_values() {
     assert_eq!(wrong.to_string(), "`many` is no value of threads, such as 1,2,4");
     assert!(parse("speed=1,2").unwrap_err().to_string().contains("there are threads, context"));
     assert!(parse("kv-type=f16,q9").is_err() && parse("mmap=yes,no").is_err() && parse("threads=-1,2").is_err());
+}
+
+#[test]
+fn before_anything_is_measured_the_slowest_cores_are_left_alone() {
+    assert_eq!(default_threads(&machine(8, Some(8), &[1, 3, 4])), 4);
+    assert_eq!(default_threads(&machine(24, Some(16), &[8, 8])), 8);
+    assert_eq!(default_threads(&machine(16, Some(8), &[8])), 8, "one thread a core");
+    assert_eq!(default_threads(&machine(16, Some(8), &[])), 8);
+    assert_eq!(default_threads(&machine(2, None, &[])), 2);
+    assert_eq!(default_threads(&machine(3, Some(16), &[8, 8])), 3, "a container that may use fewer than there are");
+    assert_eq!(default_threads(&machine(1, Some(0), &[0, 4])), 1);
 }

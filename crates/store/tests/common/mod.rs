@@ -14,8 +14,12 @@ use pocketbench_domain::run::{
     Cell, CellId, CellState, LoadMeasured, Measured, RunEntry, RunId, RunRecord, RunSpec, Sample, SampleId, Session,
     SessionId,
 };
-use pocketbench_domain::settings::EngineSettings;
+use pocketbench_domain::settings::{EngineSettings, FlashAttention};
+use pocketbench_domain::stats::Summary;
 use pocketbench_domain::suite::{Category, Suite, Task, Work};
+use pocketbench_domain::tuning::{
+    TunedPlace, TunedSettings, Tuning, TuningAxis, TuningCandidate, TuningFigure, TuningId, TuningReason, TuningStep,
+};
 use pocketbench_store::{Access, Store};
 use uuid::Uuid;
 
@@ -147,6 +151,7 @@ pub fn run(n: u128) -> (RunRecord, Vec<Cell>) {
             entries: vec![entry(model('a', "SmolLM2")), entry(model('b', "Gemma 3"))],
             suite: suite(),
             left_out: Vec::new(),
+            reasons: Vec::new(),
         },
         device: device("bench"),
         app_version: "0.1.0".into(),
@@ -289,6 +294,51 @@ pub fn samples(n: u128, cells: &[Cell], session: SessionId) -> Vec<Sample> {
             }),
         ),
     ]
+}
+
+/// A tuning of [`device`]`("bench")`, measured by [`job`]`(n)`.
+pub fn tuning(n: u128, seconds: i64) -> Tuning {
+    let candidate = |slot: u32, rates: &[f64]| TuningCandidate {
+        label: format!("{} threads", slot + 1),
+        slot,
+        figures: vec![TuningFigure {
+            work: SyntheticRequest { n_prompt: 0, n_gen: 16, n_depth: 0 },
+            rate: Summary::of(rates).unwrap(),
+        }],
+        behind: None,
+        beaten: slot == 0,
+        peak_rss_bytes: Some(200_000_000),
+        flags: Vec::new(),
+        failure: None,
+    };
+    Tuning {
+        id: TuningId(id(n + 0x300)),
+        job_id: JobId(id(n)),
+        tuned_at: at(seconds),
+        place: TunedPlace {
+            fingerprint: device("bench").fingerprint,
+            logical_cores: 8,
+            bindings_version: "0.1.160".into(),
+            cpu_variant: "libggml-cpu-haswell.so".into(),
+        },
+        model_sha256: "a".repeat(64),
+        model: "SmolLM2 · Q4_1".into(),
+        automatic: true,
+        disturbed: false,
+        steps: vec![TuningStep {
+            axis: TuningAxis::Threads,
+            run_id: RunId(id(n + 1)),
+            candidates: vec![candidate(0, &[10.0, 10.1, 10.2]), candidate(1, &[20.0, 20.1, 20.2])],
+            chosen: 1,
+            reason: TuningReason::Fastest,
+        }],
+        chosen: TunedSettings {
+            n_threads: 2,
+            n_threads_batch: 2,
+            n_ubatch: 512,
+            flash_attention: FlashAttention::Auto,
+        },
+    }
 }
 
 /// A fresh data folder, owned.

@@ -121,9 +121,9 @@ CREATE TABLE tunings (
     tuned_at_ns        INTEGER NOT NULL,
     tuning             TEXT NOT NULL CHECK (json_valid(tuning)) -- Tuning
 ) STRICT;
-INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 12:15:53', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 4291695);
-INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 12:15:53', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 2456555);
-INSERT INTO _sqlx_migrations VALUES (3, 'instrument', '2026-11-24 12:15:53', 1, X'F0E7522F464A7D5CBEEA1FDD87A89ED36C274E9914F21019C826E6F0B1B410F3E259AEE017691C8CBD9B48A7AD54001B', 9135170);
+INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 13:14:49', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 4398904);
+INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 13:14:49', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 2009880);
+INSERT INTO _sqlx_migrations VALUES (3, 'instrument', '2026-11-24 13:14:49', 1, X'FED041E92CFA4F310BF08DB5A39D5700702ED67AC7912094483F0B9E6C596901E400FB1C8B98AC5ECDBF693EF49B4E48', 9653661);
 INSERT INTO devices VALUES ('fp-bench', 1750004096123456789, 1750004096123456789, '{"fingerprint":"fp-bench","name":"bench","os":"Debian GNU/Linux 12","kernel":"6.1.0","arch":"x86_64","cpu":"Example CPU","physical_cores":4,"logical_cores":8,"core_clusters":[],"cpu_features":["avx2","fma"],"virtual_machine":false,"ram_bytes":17179869184,"ram_available_bytes":9663676416,"swap_bytes":0,"storage_free_bytes":null,"battery":{"percent":81.5,"charging":true}}');
 INSERT INTO models VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 98362432, '{"architecture":"llama","name":"SmolLM2","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"n_ff":0,"n_merges":0,"parts":0,"tensor_types":[],"embedding_bytes":0,"embedding_type":"","tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
 INSERT INTO models VALUES ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 98362432, '{"architecture":"llama","name":"Gemma 3","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"n_ff":0,"n_merges":0,"parts":0,"tensor_types":[],"embedding_bytes":0,"embedding_type":"","tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
@@ -153,13 +153,6 @@ CREATE INDEX runs_by_time ON runs (started_at_ns, id);
 CREATE INDEX runs_by_job ON runs (job_id);
 CREATE INDEX runs_by_suite ON runs (suite_id, suite_version, device_fingerprint);
 CREATE INDEX sessions_by_run ON sessions (run_id, started_at_ns, id);
-CREATE TRIGGER runs_are_immutable BEFORE UPDATE OF
-    id, device_fingerprint, suite_id, suite_version, started_at_ns, suite_title, model_labels, app_version, app_commit,
-    device, spec
-ON runs
-BEGIN
-    SELECT RAISE(ABORT, 'only the end of a run can be noted later');
-END;
 CREATE INDEX jobs_by_time ON jobs (created_at_ns, id);
 CREATE INDEX jobs_active ON jobs (state) WHERE state IN ('queued', 'running');
 CREATE INDEX jobs_by_run ON jobs (run_id);
@@ -191,3 +184,15 @@ BEGIN
     SELECT RAISE(ABORT, 'cells are deleted with their run only');
 END;
 CREATE INDEX tunings_by_device ON tunings (device_fingerprint, tuned_at_ns);
+CREATE TRIGGER runs_are_immutable BEFORE UPDATE OF
+    id, device_fingerprint, suite_id, suite_version, started_at_ns, suite_title, model_labels, app_version, app_commit,
+    device
+ON runs
+BEGIN
+    SELECT RAISE(ABORT, 'only the end of a run can be noted later');
+END;
+CREATE TRIGGER settings_of_runs_are_immutable BEFORE UPDATE OF spec ON runs
+WHEN EXISTS (SELECT 1 FROM sessions WHERE run_id = OLD.id)
+BEGIN
+    SELECT RAISE(ABORT, 'the settings of a run cannot change once a model was loaded');
+END;
