@@ -405,3 +405,27 @@ test('charts are loaded only where they are shown', async ({ page }) => {
   await expect(page.getByTestId('chart-latency').locator('svg').first()).toBeVisible()
   expect(loaded.filter((path) => path.includes('plots'))).not.toEqual([])
 })
+
+test('a device is tuned, shows why, and forgets it', async ({ page }) => {
+  await open(page, '#/device', 'speed=20')
+  await expect(page.getByTestId('tuned-threads')).toHaveText('2')
+  await page.getByTestId('forget-tuning').click()
+  await expect(page.getByTestId('untuned')).toContainText('found by itself')
+  await page.getByTestId('tune-automatic').uncheck()
+  await expect(page.getByTestId('untuned')).toContainText('defaults')
+  await page.getByTestId('tune-extent').selectOption('quick')
+  await page.getByTestId('tune').click()
+  await page.getByTestId('tuning-evidence').locator('summary').click()
+  await expect(page.getByTestId('tuning-step')).toHaveCount(2)
+  await expect(page.getByTestId('tuning-chosen').first()).toContainText('none is really faster')
+  await page.getByTestId('tuning-run').first().click()
+  await expect(page).toHaveURL(/#\/results\//)
+})
+
+test('the tuning before a first run can be skipped', async ({ page }) => {
+  await open(page, `#/run/${jobId}`, 'scenario=tuning&speed=1')
+  await expect(page.getByTestId('tuning-first')).toContainText('First run on this device')
+  await page.getByTestId('skip-tuning').click()
+  await expect(page.getByTestId('tuning-first')).toHaveCount(0)
+  await expect(page.getByTestId('live-task')).toBeVisible()
+})

@@ -108,10 +108,30 @@ const states: State[] = [
     prepare: (page) => page.locator('summary', { hasText: 'Where they are' }).click(),
   },
   { name: 'device-partial', hash: '#/device', query: 'scenario=partial', shows: '[data-testid=device-sensors]' },
+  {
+    name: 'device-tuning',
+    hash: '#/device',
+    shows: '[data-testid=tuned]',
+    prepare: async (page) => {
+      await page.getByTestId('tuning-evidence').locator('summary').click()
+      await expect(page.getByTestId('tuning-step')).toHaveCount(5)
+    },
+  },
+  {
+    name: 'device-tuned-now',
+    hash: '#/device',
+    query: 'hold=6',
+    shows: '[data-testid=tuned]',
+    prepare: async (page) => {
+      await page.getByTestId('tune').click()
+      await expect(page.getByTestId('tune-stop')).toBeVisible()
+    },
+  },
   { name: 'device-loading', hash: '#/device', query: 'scenario=loading', shows: '[data-testid=loading]' },
   { name: 'device-error', hash: '#/device', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
   { name: 'run-full', hash: run, query: 'scenario=running&hold=40', shows: '[data-testid=live-tps]' },
   { name: 'run-sustained', hash: run, query: 'scenario=sustaining&hold=40', shows: '[data-testid=live-tps]' },
+  { name: 'run-tuning', hash: run, query: 'scenario=tuning&hold=6', shows: '[data-testid=tuning-first]' },
   { name: 'run-cooling', hash: run, query: 'scenario=cooling&hold=6', shows: '[data-testid=cooling]' },
   {
     name: 'run-sensorless',

@@ -24,6 +24,8 @@ import type {
   StorageUse,
   SuiteInfo,
   TokenState,
+  TuneRequest,
+  TuningState,
 } from './types'
 
 /**
@@ -75,6 +77,12 @@ export interface Backend {
   suites(): Promise<SuiteInfo[]>
   estimate(request: RunRequest): Promise<Estimate>
   startRun(request: RunRequest): Promise<Job>
+  tuning(): Promise<TuningState>
+  /** Finds the settings that this device runs best with. */
+  tune(request: TuneRequest): Promise<Job>
+  forgetTuning(): Promise<void>
+  /** Whether a device that is not tuned is, before its first run. */
+  setAutomaticTuning(automatic: boolean): Promise<void>
   stopJob(id: string): Promise<Job>
   resumeJob(id: string): Promise<Job>
   jobs(): Promise<Job[]>

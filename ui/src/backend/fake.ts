@@ -18,6 +18,7 @@ import {
   type Step,
 } from './fixtures/results'
 import { answers, customSuite, infoOf, suites } from './fixtures/suites'
+import { tuning as tuningOf } from './fixtures/tuning'
 import type {
   AppEvent,
   CatalogueEntry,
@@ -55,6 +56,7 @@ export const scenarios = [
   'sustained',
   'sustaining',
   'cooling',
+  'tuning',
   'sweep',
   'paused',
   'interrupted',
@@ -150,6 +152,10 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
   const listeners = new Set<(event: AppEvent) => void>()
   const runs: Run[] = []
   const device = scenario === 'partial' ? machine.taciturnDevice : machine.device
+  const untuned: Scenario[] = ['partial', 'empty', 'tuning']
+  let tuned = untuned.includes(scenario) ? null : tuningOf(fixedRunId, false)
+  let automaticTuning = true
+  let quickTuning = false
   const models: ModelEntry[] =
     scenario === 'empty'
       ? []
@@ -350,7 +356,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       run_id: run.plan.runId,
       slot: step.slot,
       model: run.plan.entries[step.slot] ? labelOf(run.plan.entries[step.slot] as RunEntry) : '',
-      tuning: null,
+      tuning: transfers.find(({ job }) => job.kind === 'tune' && job.state === 'running')?.job.id ?? null,
       task_id: step.task.id,
       task_title: step.task.title,
       repetition: step.repetition,
@@ -418,6 +424,12 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     return transfer
   }
 
+  function startTuning(): Job {
+    const { job } = transferOf('tune', 'SmolLM2 135M Instruct · Q4_1', quickTuning ? 28 : 140, '', null)
+    job.progress.unit = 'repetitions'
+    return job
+  }
+
   function setState(transfer: Transfer, state: JobState, error: ErrorReport | null = null): void {
     transfer.job.state = state
     transfer.job.error = error
@@ -460,6 +472,11 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
   }
 
   function arrive(transfer: Transfer): void {
+    if (transfer.job.kind === 'tune') {
+      tuned = tuningOf(fixedRunId, quickTuning)
+      setState(transfer, 'done')
+      return
+    }
     const entry = machine.pickedModel(transfer.path)
     const at = transfer.source ? shop.headerAt(transfer.source) : null
     if (entry.model && at) {
@@ -564,6 +581,10 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
       case 'running':
         complete(run, half)
         settle(run, 'running')
+        break
+      case 'tuning':
+        settle(run, 'running')
+        startTuning()
         break
       case 'sustaining':
         complete(run, 35)
@@ -785,6 +806,20 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         settle(run, busy ? 'queued' : 'running')
         drive()
         return run.job
+      }),
+    tuning: () => answer(() => ({ tuning: tuned, automatic: automaticTuning })),
+    tune: ({ quick }) =>
+      answer(() => {
+        quickTuning = quick
+        return startTuning()
+      }),
+    forgetTuning: () =>
+      answer(() => {
+        tuned = null
+      }),
+    setAutomaticTuning: (automatic) =>
+      answer(() => {
+        automaticTuning = automatic
       }),
     stopJob: (id) =>
       answer(() => {
