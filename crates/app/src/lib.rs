@@ -26,7 +26,7 @@ pub use llama_bench::BenchRecord;
 pub use pocketbench_bench::suites;
 pub use pocketbench_domain as domain;
 pub use pocketbench_worker::Launch;
-pub use report::{figure, letter, render, row_says, wire_name};
+pub use report::{figure, letter, reason_says, render, row_says, wire_name};
 pub use runs::{Adjust, NewRun};
 
 use api::{AppInfo, DeviceReport, SuiteInfo, TaskInfo};

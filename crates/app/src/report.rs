@@ -6,7 +6,7 @@ use crate::{App, Result, blocking};
 use pocketbench_domain::compare::{EntryResult, MemorySummary, RowVerdict, RunResult};
 use pocketbench_domain::format::{TABLE_DIGITS, bytes, significant, with_interval};
 use pocketbench_domain::metric::Metric;
-use pocketbench_domain::run::{RunEntry, RunId, Sample};
+use pocketbench_domain::run::{RunEntry, RunId, Sample, SettingsReason};
 use pocketbench_domain::stats::Summary;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use serde::Serialize;
@@ -302,6 +302,19 @@ fn notes(out: &mut String, result: &RunResult) {
     }
 }
 
+/// Why a run's settings are not the defaults, such as `as the device was tuned on 2026-11-24`.
+#[must_use]
+pub fn reason_says(reason: &SettingsReason) -> String {
+    match reason {
+        SettingsReason::Tuned { tuned_at, .. } => {
+            format!("as the device was tuned on {}", tuned_at.format("%Y-%m-%d %H:%M UTC"))
+        }
+        SettingsReason::NotRepacked { saved_bytes } => {
+            format!("weights not repacked, since only so every model fits: {} saved", bytes(*saved_bytes as f64))
+        }
+    }
+}
+
 fn provenance(out: &mut String, result: &RunResult, titles: &[String]) {
     let _ = writeln!(
         out,
@@ -310,6 +323,9 @@ fn provenance(out: &mut String, result: &RunResult, titles: &[String]) {
         result.run.app_commit.as_ref().map(|c| format!(" ({c})")).unwrap_or_default(),
         result.run.id
     );
+    for reason in &result.run.spec.reasons {
+        let _ = writeln!(out, "- Settings: {}", reason_says(reason));
+    }
     for (entry, title) in result.entries.iter().zip(titles) {
         let settings = &entry.settings;
         let _ = writeln!(
