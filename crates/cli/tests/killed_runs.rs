@@ -13,6 +13,8 @@ use std::time::Instant;
 fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pocketbench"));
     command.args(arguments).env("POCKETBENCH_HOME", home).env_remove("POCKETBENCH_MODELS");
+    // Tuning has tests of its own.
+    command.env("POCKETBENCH_NO_TUNE", "1");
     command
 }
 
