@@ -95,7 +95,7 @@ fn of(series: &[Vec<f64>]) -> Vec<Vec<&[f64]>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_chosen_one_is_not_beaten_and_everything_preferred_to_it_is(series in rates()) {
