@@ -327,6 +327,15 @@ test('no winner is marked where there is none', async ({ page }) => {
   await expect(page.getByTestId('winner')).toHaveCount(0)
 })
 
+test('a cold start over its limit says what would meet it', async ({ page }) => {
+  await open(page, `#/results/${runId}`)
+  await expect(page.getByTestId('cold-start')).toHaveCount(0)
+  await open(page, `#/results/${runId}`, 'scenario=tradeoff')
+  const advice = page.getByTestId('cold-start').getByRole('listitem')
+  await expect(advice.first()).toContainText(/Q2_K.*÷/)
+  await expect(advice.last()).toContainText('into memory before it is needed')
+})
+
 test('a failed cell says why and what would work instead', async ({ page }) => {
   await open(page, `#/results/${runId}`, 'scenario=failedcell')
   await expect(page.getByTestId('failed-cell')).toContainText('ended the worker')

@@ -15,8 +15,10 @@ const WORKER_ARGUMENT: &str = "--pocketbench-worker";
 /// If the window system cannot be reached.
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
-        pocketbench_app_core::run_worker(env!("CARGO_PKG_VERSION"));
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|argument| argument == WORKER_ARGUMENT) {
+        let argument = arguments.next();
+        pocketbench_app_core::run_worker(env!("CARGO_PKG_VERSION"), argument.as_deref().and_then(|a| a.to_str()));
         return;
     }
     tracing_subscriber::fmt()

@@ -13,10 +13,8 @@ fn config(folder: &Path) -> Config {
     Config {
         data_folder: folder.to_path_buf(),
         models_folder: folder.join("models"),
-        launch: Launch::InProcess,
         tune: false,
-        version: "0.0.0".into(),
-        commit: None,
+        ..Config::new("0.0.0", None, Launch::InProcess)
     }
 }
 

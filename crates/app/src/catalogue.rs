@@ -3,10 +3,11 @@
 use crate::api::{CatalogueEntry, DownloadSettings, FileState, ModelEntry};
 use crate::fitting::Speedometer;
 use crate::models::{LISTED_N_CTX, fit_of};
-use crate::{App, Result, now};
+use crate::{App, Result, blocking, now};
 use pocketbench_domain::catalogue::{
     Catalogue, CatalogueFile, CatalogueModel, CatalogueShape, License, ModelSource, Strength, typical_bits,
 };
+use pocketbench_domain::cold_start::OtherFile;
 use pocketbench_domain::fit::FitClass;
 use pocketbench_domain::job::{Job, JobKind};
 use pocketbench_domain::model::ModelRef;
@@ -119,6 +120,30 @@ impl App {
             let file = model.files.iter().find(|file| source_of(&model, file) == *source)?.clone();
             Some((model, file))
         }))
+    }
+
+    /// Smaller files of the same model that the catalogue knows, or that are here.
+    pub(crate) async fn other_files(&self, model: &ModelRef) -> Result<Vec<OtherFile>> {
+        let mut found = Vec::new();
+        if let Some((id, _)) = self.known_names().await?.models.get(&model.sha256) {
+            let listed = self.all_models().await?.into_iter().find(|(listed, _)| listed.id == *id);
+            for file in listed.into_iter().flat_map(|(listed, _)| listed.files) {
+                found.extend(file.bytes.map(|file_bytes| OtherFile { quantization: file.quantization, file_bytes }));
+            }
+        }
+        let (folder, header) = (self.0.config.models_folder.clone(), &model.header);
+        for path in blocking(move || hub::scan_models(&folder)).await? {
+            let Some(here) = self.store().model_file_at(&path.display().to_string()).await? else { continue };
+            let other = here.model.header;
+            if (&other.name, &other.architecture, other.n_params)
+                == (&header.name, &header.architecture, header.n_params)
+            {
+                let file_bytes = here.model.file_bytes;
+                found.push(OtherFile { quantization: other.quantization, file_bytes });
+            }
+        }
+        found.retain(|file| file.file_bytes < model.file_bytes);
+        Ok(found)
     }
 
     pub(crate) async fn known_names(&self) -> Result<KnownNames> {

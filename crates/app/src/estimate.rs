@@ -5,7 +5,7 @@ use crate::runs::requested_suite;
 use crate::{App, Result};
 use pocketbench_domain::model::ModelRef;
 use pocketbench_domain::suite::{Suite, Task, Work};
-use pocketbench_domain::sweep::{Sweep, thread_candidates};
+use pocketbench_domain::sweep::{FREE_PERCENT, Sweep, thread_candidates};
 use std::path::Path;
 
 /// Bytes a second that decode reads, for a first guess. Phones and small machines lie between 5 and 60 GB/s.
@@ -44,6 +44,9 @@ impl App {
             let one = self.model_estimate(&model, &suite, &device.fingerprint).await?;
             let entries = match &suite.sweep {
                 Some(Sweep::Threads(values)) if values.is_empty() => thread_candidates(&device).len(),
+                // One more stands beside them without a balloon.
+                Some(Sweep::FreeMemory(values)) if values.is_empty() => FREE_PERCENT.len() + 1,
+                Some(Sweep::FreeMemory(values)) => values.len() + 1,
                 Some(sweep) => sweep.len(),
                 None => 1,
             };

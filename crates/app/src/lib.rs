@@ -23,15 +23,16 @@ mod tuning;
 pub use claims::claims;
 pub use jobs::Events;
 pub use llama_bench::BenchRecord;
-pub use pocketbench_bench::suites;
+pub use pocketbench_bench::{BALLOON_ARGUMENT, suites};
 pub use pocketbench_domain as domain;
 pub use pocketbench_worker::Launch;
-pub use report::{figure, letter, reason_says, render, row_says, wire_name};
+pub use report::{figure, letter, reason_says, remarks, render, row_says, wire_name};
 pub use runs::{Adjust, NewRun};
 
 use api::{AppInfo, DeviceReport, SuiteInfo, TaskInfo};
 use chrono::{DateTime, Utc};
 use jobs::Jobs;
+use pocketbench_domain::compare::CompareOptions;
 use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::generate::EngineInfo;
 use pocketbench_domain::{ErrorCode, ErrorReport};
@@ -57,6 +58,8 @@ pub struct Config {
     pub version: String,
     /// Its commit, where the build knew it.
     pub commit: Option<String>,
+    /// What results take for granted, such as the limit of a cold start.
+    pub compare: CompareOptions,
 }
 
 impl Config {
@@ -74,6 +77,7 @@ impl Config {
             tune: std::env::var_os("POCKETBENCH_NO_TUNE").is_none_or(|value| value.is_empty()),
             version: version.to_owned(),
             commit: commit.map(str::to_owned),
+            compare: CompareOptions::default(),
         }
     }
 }
@@ -213,9 +217,16 @@ pub async fn device_profile(models_folder: &Path) -> Result<DeviceProfile> {
     blocking(move || pocketbench_device::profile(&folder)).await
 }
 
-/// Runs the worker's server on standard input and output until the client is gone.
-pub fn run_worker(version: &str) {
-    let input = std::io::stdin().lock();
+/// Runs the worker's server on standard input and output until the client is gone. If the argument behind the worker's own
+/// is [`BALLOON_ARGUMENT`], the process is a balloon instead.
+pub fn run_worker(version: &str, argument: Option<&str>) {
+    let input = std::io::BufReader::new(std::io::stdin());
+    if argument == Some(BALLOON_ARGUMENT) {
+        pocketbench_device::serve_balloon(input, std::io::stdout());
+        return;
+    }
+    // Where memory runs out, a worker's end is a result; that of the app or of anybody's work is not.
+    pocketbench_device::go_first();
     pocketbench_worker::server::serve(input, std::io::stdout(), version, pocketbench_worker::server::WhenClosed::Exit);
 }
 

@@ -58,6 +58,14 @@ fn write_whole(path: &Path, text: &str) -> Result<()> {
     })
 }
 
+/// What there is to say about a result beside its verdict, in English: cold starts against their limit, memory pressure.
+#[must_use]
+pub fn remarks(result: &RunResult) -> Vec<String> {
+    let labels: Vec<String> = result.entries.iter().map(|entry| entry.label.clone()).collect();
+    let starts = result.cold_start.iter().map(|start| start.sentence(&labels));
+    starts.chain(result.pressure.iter().map(|pressure| pressure.sentence.clone())).collect()
+}
+
 /// A result in one of the formats.
 pub fn render(result: &RunResult, samples: &[Sample], format: ExportFormat) -> Result<String> {
     match format {
@@ -199,6 +207,9 @@ fn markdown(result: &RunResult) -> String {
         result.run.spec.suite.version,
         result.run.started_at.format("%Y-%m-%d %H:%M UTC"),
     );
+    for remark in remarks(result) {
+        let _ = writeln!(out, "{}\n", plain(&remark));
+    }
     table(&mut out, result, &titles);
     curves(&mut out, result);
     memory(&mut out, result, &titles);

@@ -10,6 +10,7 @@ use pocketbench_bench::{Plan, Runner, plan_cells};
 use pocketbench_device::{SensorSampler, Sensors};
 use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::fit::{Fit, FitClass, Machine, saved_without_repacking};
+use pocketbench_domain::format::bytes;
 use pocketbench_domain::job::{Job, JobId, JobKind};
 use pocketbench_domain::model::ModelHeader;
 use pocketbench_domain::run::{LeftOut, RunEntry, RunId, RunRecord, RunSpec, SettingsReason};
@@ -141,7 +142,7 @@ impl App {
             };
             let model = self.identify(&path, true).await?;
             for entry in sweep.entries(&RunEntry::new(model, settings.clone()), &device) {
-                match judge(&header, file_bytes, &entry.settings, &device) {
+                match judge(&header, file_bytes, &entry.settings, &device).and_then(|()| can_press(&entry, &device)) {
                     Ok(()) => entries.push(entry),
                     Err(reason) => left_out.push(LeftOut { variant: entry.variant.unwrap_or_default(), reason }),
                 }
@@ -266,6 +267,16 @@ pub(crate) fn requested_suite(request: &RunRequest) -> Result<Suite> {
         ErrorReport::new(ErrorCode::SuiteInvalid, error.to_string()).hint("Correct that value and start again.")
     })?;
     Ok(suite)
+}
+
+/// Refuses to leave more memory free than is.
+fn can_press(entry: &RunEntry, device: &DeviceProfile) -> Result<()> {
+    let free = device.ram_available_bytes;
+    let Some(leave) = entry.leave_free_bytes.filter(|leave| *leave > free) else { return Ok(()) };
+    let [leave, free] = [leave, free].map(|n| bytes(n as f64));
+    let message = format!("{leave} were to be left free, and only {free} are");
+    Err(ErrorReport::new(ErrorCode::NotEnoughMemory, message)
+        .hint("Close other programs, or ask for less to be left free."))
 }
 
 /// Each once, in order.

@@ -26,7 +26,7 @@ impl Slot {
         cold: bool,
         cancel: &CancellationToken,
     ) -> Result<Measured, CellFailure> {
-        self.stop().await;
+        self.stop_worker().await;
         let path = self.entry.model.path.clone();
         let dropped = if cold {
             let dropped = tokio::task::spawn_blocking(move || device::drop_from_page_cache(Path::new(&path)))
@@ -49,16 +49,21 @@ impl Slot {
         };
         self.start(cancel).await?;
         let load_ns = self.session()?.loaded.load_ns;
+        let (stop, guard) = self.guard(cancel);
         let worker = self.worker()?;
         let spawned_at = worker.spawned_at();
         let mut first_token_ns = None;
-        worker
-            .generate(one_token(), cancel, |event| {
+        let generated = worker
+            .generate(one_token(), &stop, |event| {
                 if matches!(event, Event::Token { .. }) && first_token_ns.is_none() {
                     first_token_ns = u64::try_from(spawned_at.elapsed().as_nanos()).ok();
                 }
             })
-            .await?;
+            .await;
+        if let Some(stopped) = guard.and_then(|guard| guard.fired()) {
+            return Err(self.stopped(stopped));
+        }
+        generated.map_err(|error| self.explain(error))?;
         let first_token_ns = first_token_ns.ok_or_else(|| {
             CellFailure::Task(ErrorReport::new(ErrorCode::Internal, "the model generated no token after loading"))
         })?;

@@ -1,5 +1,6 @@
 //! Suites and the runner: which task is measured when, with what warm-up and how often, and what becomes of a crash.
 
+mod balloon;
 pub mod claims;
 mod cold;
 pub mod plan;
@@ -8,5 +9,6 @@ mod slot;
 pub mod suites;
 pub mod tuning;
 
+pub use balloon::BALLOON_ARGUMENT;
 pub use plan::{Plan, plan_cells};
 pub use runner::{Moment, Recorder, Runner};

@@ -80,9 +80,17 @@ impl Plan {
         self.cells.iter().map(|cell| u64::from(self.spec.suite.repetitions) - self.missing(cell).len() as u64).sum()
     }
 
+    /// Whether an entry is measured with a balloon beside it: then each must be alone.
+    pub(crate) fn presses(&self) -> bool {
+        self.spec.entries.iter().any(|entry| entry.leave_free_bytes.is_some())
+    }
+
     /// Whether all entries can be loaded at once: together they must leave a fifth of the available memory free.
     #[must_use]
     pub fn interleaves(&self) -> bool {
+        if self.presses() {
+            return false;
+        }
         let needed: u64 = self
             .spec
             .entries

@@ -156,7 +156,7 @@ impl<'a, R: Recorder> Runner<'a, R> {
         }
         self.close_complete_cells().await?;
         self.progress().await?;
-        let all: Vec<usize> = (0..self.plan.spec.entries.len()).collect();
+        let all = 0..self.plan.spec.entries.len();
         let mut slots: Vec<Slot> = self
             .plan
             .spec
@@ -167,8 +167,12 @@ impl<'a, R: Recorder> Runner<'a, R> {
                 Slot::new(i, entry.clone(), self.plan.run_id, self.plan.launch.clone(), self.now, self.new_id)
             })
             .collect();
-        for task in self.plan.task_ids(true) {
-            self.run_task(&task, &all, &mut slots).await?;
+        // Loads take turns even where memory holds only one model at a time, unless there is a balloon beside one.
+        let loading = if self.plan.presses() { all.map(|slot| vec![slot]).collect() } else { vec![all.collect()] };
+        for group in &loading {
+            for task in self.plan.task_ids(true) {
+                self.run_task(&task, group, &mut slots).await?;
+            }
         }
         for (n, group) in self.plan.groups().into_iter().enumerate() {
             // Who comes later must not pay for the heat of who came before.
@@ -549,7 +553,12 @@ mod tests {
         });
         let run_id = RunId(uuid::Uuid::now_v7());
         // Of two entries that have been measured; nothing is left to do for a worker.
-        let spec = RunSpec { entries: Vec::new(), suite: serde_json::from_value(suite).unwrap(), left_out: Vec::new() };
+        let spec = RunSpec {
+            entries: Vec::new(),
+            suite: serde_json::from_value(suite).unwrap(),
+            left_out: Vec::new(),
+            reasons: Vec::new(),
+        };
         let cell = |slot, state| Cell {
             id: CellId(uuid::Uuid::now_v7()),
             run_id,
@@ -564,7 +573,16 @@ mod tests {
         let open = cells[1].id;
         let machine = Machine { available_bytes: 0, cpu_features: Vec::new(), experience: Default::default() };
         let sensors = Arc::new(SensorSampler::start(Sensors::open(), Duration::from_secs(1)));
-        let plan = Plan { run_id, spec, cells, measured, launch: Launch::InProcess, machine, sensors };
+        let plan = Plan {
+            run_id,
+            spec,
+            cells,
+            measured,
+            launch: Launch::InProcess,
+            machine,
+            sensors,
+            patience: Duration::ZERO,
+        };
         let mut states = States::default();
         let runner = Runner::new(plan, &mut states, CancellationToken::new(), Utc::now, uuid::Uuid::now_v7);
         runner.run().await.unwrap();

@@ -1,5 +1,6 @@
 //! One entry of a run while it is measured: its worker, its session, and what is known of its memory.
 
+use crate::balloon::{Balloon, Guard, Stopped};
 use chrono::{DateTime, Utc};
 use pocketbench_device as device;
 use pocketbench_domain::conditions::Cooled;
@@ -58,6 +59,10 @@ pub(crate) struct Slot {
     new_id: fn() -> uuid::Uuid,
     worker: Option<Worker>,
     session: Option<Session>,
+    /// Keeps memory from the worker, where the entry says so.
+    balloon: Option<Balloon>,
+    /// What [`device::oom_kills`] said when the worker was started.
+    oom_kills: Option<u64>,
     /// The wait for a cooler machine that the next session begins with.
     pub(crate) cooled: Option<Cooled>,
     /// Workers in a row that died before the model was loaded.
@@ -85,6 +90,8 @@ impl Slot {
             new_id,
             worker: None,
             session: None,
+            balloon: None,
+            oom_kills: None,
             cooled: None,
             loading_deaths: 0,
             unrecorded: Vec::new(),
@@ -121,7 +128,11 @@ impl Slot {
 
     /// Starts a fresh worker and loads the model.
     pub(crate) async fn start(&mut self, cancel: &CancellationToken) -> Result<(), CellFailure> {
-        self.stop().await;
+        self.stop_worker().await;
+        if let Some(leave_free_bytes) = self.entry.leave_free_bytes {
+            self.press(leave_free_bytes, cancel).await?;
+        }
+        self.oom_kills = device::oom_kills();
         let started_at = (self.now)();
         let mut worker = Worker::start(&self.launch).await?;
         let engine = worker
@@ -130,9 +141,26 @@ impl Slot {
             .ok_or_else(|| ErrorReport::new(ErrorCode::WorkerProtocol, "the worker did not say who it is"))?;
         let pid = worker.pid().unwrap_or_else(std::process::id);
         let baseline = device::process_memory(pid).unwrap_or_default();
+        // What is known is of another process.
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(baseline);
+        if let Some(balloon) = &mut self.balloon {
+            // Else memory would run out and the system would end somebody's work.
+            if !device::goes_first(pid) {
+                let message = "memory pressure cannot be measured here: the system would end other programs first";
+                return Err(ErrorReport::new(ErrorCode::UnsupportedRequest, message)
+                    .hint("Everything else can be measured on this system.")
+                    .into());
+            }
+            balloon.make_room_for(pid)?;
+        }
         let watch = Watch::start(pid, &self.memory);
-        let loaded = worker.load(&self.entry.model.path, &self.entry.settings, cancel, |_| ()).await;
+        let (stop, guard) = self.guard(cancel);
+        let loaded = worker.load(&self.entry.model.path, &self.entry.settings, &stop, |_| ()).await;
         drop(watch);
+        if let Some(stopped) = guard.and_then(|guard| guard.fired()) {
+            self.loading_deaths += 1;
+            return Err(self.stopped(stopped));
+        }
         let loaded = loaded.map_err(|error| {
             self.loading_deaths += 1;
             self.explain(error)
@@ -154,11 +182,64 @@ impl Slot {
         Ok(())
     }
 
+    /// Frees the memory of worker and balloon.
     pub(crate) async fn stop(&mut self) {
+        self.stop_worker().await;
+        self.balloon = None;
+    }
+
+    /// Ends the worker; a balloon stays for the next one.
+    pub(crate) async fn stop_worker(&mut self) {
         self.session = None;
         if let Some(worker) = self.worker.take() {
             worker.shutdown().await;
         }
+    }
+
+    /// Sees to a balloon that leaves this much.
+    async fn press(&mut self, leave_free_bytes: u64, cancel: &CancellationToken) -> Result<(), CellFailure> {
+        let settled = match &mut self.balloon {
+            Some(balloon) => balloon.settle(cancel).await,
+            None => match Balloon::inflate(&self.launch, leave_free_bytes, cancel).await {
+                Ok(balloon) => {
+                    self.balloon = Some(balloon);
+                    Ok(())
+                }
+                Err(report) => Err(report),
+            },
+        };
+        settled.map_err(|report| {
+            self.balloon = None;
+            if report.code == ErrorCode::Cancelled { CellFailure::Cancelled } else { report.into() }
+        })
+    }
+
+    /// What stops the worker: whoever raises `cancel`, and where there is a balloon a guard.
+    pub(crate) fn guard(&self, cancel: &CancellationToken) -> (CancellationToken, Option<Guard>) {
+        let stop = cancel.child_token();
+        let guard = self.balloon.as_ref().map(|balloon| balloon.guard(stop.clone()));
+        (stop, guard)
+    }
+
+    /// What a guard's stop means.
+    pub(crate) fn stopped(&mut self, stopped: Stopped) -> CellFailure {
+        match stopped {
+            Stopped::Memory(report) => {
+                let last = *self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                self.drop_worker();
+                CellFailure::Worker(with_details(report, &serde_json::json!({ "last_memory": last })))
+            }
+            Stopped::Balloon(report) => {
+                self.drop_worker();
+                self.balloon = None;
+                CellFailure::Worker(report)
+            }
+        }
+    }
+
+    fn drop_worker(&mut self) {
+        self.worker = None;
+        self.session = None;
     }
 
     /// Does the work once. Gives what was measured, the memory at its end and what the machine did meanwhile.
@@ -172,19 +253,31 @@ impl Slot {
         if let Work::Load { cold } = work {
             let measured = self.measure_load(*cold, cancel).await?;
             // Whose CPU time is whose cannot be told for a process that did not exist when it began.
-            let machine = MachineLoad { ram_available_bytes: device::ram_available(), ..MachineLoad::default() };
+            let machine = MachineLoad {
+                ram_available_bytes: device::ram_available(),
+                pressed: self.balloon.as_ref().and_then(Balloon::pressed),
+                ..MachineLoad::default()
+            };
             return Ok((measured, self.read_memory(), machine));
         }
         let pid = self.pid();
+        let faults = device::process_memory(pid).and_then(|memory| memory.major_faults);
         // Where the system has no reset the peak is that of the session so far: never too low.
         let _ = device::reset_peak(pid);
         let watch = Watch::start(pid, &self.memory);
         let load = device::LoadSampler::start(pid);
-        let measured = self.ask(work, max_tokens, cancel, on_event).await;
-        let machine = load.stop();
+        let (stop, guard) = self.guard(cancel);
+        let measured = self.ask(work, max_tokens, &stop, on_event).await;
+        let mut machine = load.stop();
         drop(watch);
+        if let Some(stopped) = guard.and_then(|guard| guard.fired()) {
+            return Err(self.stopped(stopped));
+        }
         let measured = measured.map_err(|error| self.explain(error))?;
-        Ok((measured, self.read_memory(), machine))
+        machine.pressed = self.balloon.as_ref().and_then(Balloon::pressed);
+        let mut memory = self.read_memory();
+        memory.major_faults = memory.major_faults.zip(faults).map(|(after, before)| after.saturating_sub(before));
+        Ok((measured, memory, machine))
     }
 
     /// Read when the work is over: the kernel takes its time to walk the pages for the proportional share.
@@ -225,28 +318,43 @@ impl Slot {
     }
 
     /// Adds to a worker's death what is known of its memory, and drops the dead worker.
-    fn explain(&mut self, error: WorkerError) -> CellFailure {
+    pub(crate) fn explain(&mut self, error: WorkerError) -> CellFailure {
         let last = *self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let killed = matches!(&error, WorkerError::Exited(Exit { signal: Some(9), .. }));
         let failure = CellFailure::from(error);
         let CellFailure::Worker(mut report) = failure else { return failure };
-        self.worker = None;
-        self.session = None;
+        self.drop_worker();
         let available = device::ram_available();
-        // The kernel's killer uses SIGKILL, and so can a person: memory tells them apart.
+        // The kernel's killer uses SIGKILL, and so can a person. The kernel counts; where it hides that, memory that is
+        // still short tells them apart.
         let needed = last.map_or(0, |m| m.rss_bytes);
-        if killed && needed > 0 && available.is_some_and(|free| free < needed / 8) {
+        let ran_out = match (self.oom_kills, device::oom_kills()) {
+            (Some(before), Some(after)) => after > before,
+            _ => needed > 0 && available.is_some_and(|free| free < needed / 8),
+        };
+        if killed && ran_out {
             report.code = ErrorCode::OutOfMemory;
             report.message = "the system ended the worker because memory ran out".into();
             report.hint = Some("Try a smaller quantization or a shorter context, or close other programs.".into());
         }
-        let details = report.details.get_or_insert_with(|| serde_json::json!({}));
-        if let Some(details) = details.as_object_mut() {
-            details.insert("last_memory".into(), serde_json::to_value(last).unwrap_or_default());
-            details.insert("ram_available_bytes".into(), serde_json::json!(available));
-        }
-        CellFailure::Worker(report)
+        let facts = serde_json::json!({
+            "last_memory": last,
+            "ram_available_bytes": available,
+            "leave_free_bytes": self.entry.leave_free_bytes,
+        });
+        CellFailure::Worker(with_details(report, &facts))
     }
+}
+
+/// Adds facts that are known.
+fn with_details(mut report: ErrorReport, facts: &serde_json::Value) -> ErrorReport {
+    let details = report.details.get_or_insert_with(|| serde_json::json!({}));
+    for (name, value) in facts.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        if let Some(details) = details.as_object_mut() {
+            details.insert(name.clone(), value.clone());
+        }
+    }
+    report
 }
 
 /// Reads a process's memory now and then, until dropped.

@@ -55,6 +55,7 @@ static SHIPPED: LazyLock<Vec<Suite>> = LazyLock::new(|| {
         include_str!("../../../models/suites/sweeps/gpu-layers.json"),
         include_str!("../../../models/suites/sweeps/repack.json"),
         include_str!("../../../models/suites/sweeps/mmap.json"),
+        include_str!("../../../models/suites/sweeps/free-memory.json"),
     ]
     .into_iter()
     .map(|text| serde_json::from_str(text).expect("a test reads every shipped suite"))

@@ -37,7 +37,11 @@ pub(crate) enum Command {
     },
     /// Serve the worker protocol on standard input and output. Pocketbench starts it by itself.
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// Hold memory instead, so that little is left to a worker.
+        #[arg(long)]
+        balloon: bool,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -193,6 +197,14 @@ pub(crate) struct Output {
     /// Also write report.md, run.json and values.csv into this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Longest that a cold start may take, in seconds [default: 3].
+    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    pub(crate) cold_start_limit: Option<f64>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("not above 0".to_owned()) }
 }
 
 impl Output {

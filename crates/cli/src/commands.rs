@@ -46,7 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
             Ok(0)
         }
         // Answered in `main`, before anything asynchronous starts.
-        Command::Worker => Ok(0),
+        Command::Worker { .. } => Ok(0),
     }
 }
 
@@ -55,6 +55,15 @@ pub(crate) fn config() -> Result<Config> {
         .map_err(|error| ErrorReport::new(ErrorCode::WorkerStartFailed, format!("where am I? {error}")))?;
     let launch = Launch::Child { program, args: vec!["worker".into()] };
     Ok(Config::new(env!("CARGO_PKG_VERSION"), option_env!("POCKETBENCH_COMMIT"), launch))
+}
+
+/// The same with what a result is to be held against.
+fn config_for(output: &Output) -> Result<Config> {
+    let mut config = config()?;
+    if let Some(seconds) = output.cold_start_limit {
+        config.compare.cold_start_sla_ms = seconds * 1e3;
+    }
+    Ok(config)
 }
 
 fn with_repetitions(mut suite: Suite, settings: &Settings) -> Suite {
@@ -139,7 +148,7 @@ async fn measure(
     output: &Output,
     synthetic: bool,
 ) -> Result<u8> {
-    let app = App::open(config()?).await?;
+    let app = App::open(config_for(output)?).await?;
     let adjustments = Adjust {
         n_threads: settings.threads,
         n_ctx: settings.context,
@@ -292,12 +301,12 @@ async fn runs(args: Runs) -> Result<u8> {
         return Ok(0);
     };
     if args.resume {
-        let app = App::open(config()?).await?;
+        let app = App::open(config_for(&args.output)?).await?;
         let run = find(&app.runs().await?, id)?;
         let job = app.resume_job(run.job_id).await?;
         return follow(&app, job, &args.output, false).await;
     }
-    let app = App::open_read_only(config()?).await?;
+    let app = App::open_read_only(config_for(&args.output)?).await?;
     let run = find(&app.runs().await?, id)?;
     let result = app.result(run.id).await?;
     let suite = &result.run.spec.suite;

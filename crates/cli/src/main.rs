@@ -7,6 +7,7 @@ mod output;
 
 use args::{Cli, Command};
 use clap::Parser;
+use pocketbench_app_core::BALLOON_ARGUMENT;
 use pocketbench_app_core::domain::{ErrorCode, ErrorReport};
 use std::process::ExitCode;
 
@@ -31,8 +32,8 @@ mod exit {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // The worker is not asynchronous and must not log to its protocol's pipe.
-    if matches!(cli.command, Command::Worker) {
-        pocketbench_app_core::run_worker(env!("CARGO_PKG_VERSION"));
+    if let Command::Worker { balloon } = cli.command {
+        pocketbench_app_core::run_worker(env!("CARGO_PKG_VERSION"), balloon.then_some(BALLOON_ARGUMENT));
         return ExitCode::SUCCESS;
     }
     tracing_subscriber::fmt()

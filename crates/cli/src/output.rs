@@ -17,7 +17,7 @@ use pocketbench_app_core::domain::format::{bytes, significant};
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::domain::metric::Metric;
 use pocketbench_app_core::domain::tuning::{TuningAxis, TuningCandidate, TuningReason, TuningStep};
-use pocketbench_app_core::{figure, letter, reason_says, row_says, wire_name};
+use pocketbench_app_core::{figure, letter, reason_says, remarks, row_says, wire_name};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
@@ -185,6 +185,9 @@ pub(crate) fn result(result: &RunResult) {
     }
     for reason in &result.run.spec.reasons {
         let _ = writeln!(out, "Settings: {}", reason_says(reason));
+    }
+    for remark in remarks(result) {
+        let _ = writeln!(out, "\n{}", printable(&remark));
     }
     let _ = writeln!(out, "\nRun {} · median [95 % interval]", crate::commands::short(result.run.id));
     text(&out);

@@ -215,7 +215,7 @@ fn a_sweep_measures_one_model_under_each_setting_that_it_can_have() {
     assert!(table.contains("A: context 256") && table.contains("context 65536 was not tried"), "{table}");
 
     let (code, error) = home.refused(&["bench", &smollm2(), "--sweep", "threads=1,4000"]);
-    assert_eq!(code, 2, "{error}");
+    assert_eq!(code, 3, "{error}");
     let (code, error) = home.refused(&["bench", &smollm2(), "--sweep", "speed=1,2"]);
     assert!(code == 2 && error.contains("there is no sweep over `speed`"), "{error}");
 }
@@ -262,6 +262,196 @@ fn a_killed_run_loses_nothing_and_resumes_where_it_was() {
     let counted = after["samples"].as_array().unwrap().iter().filter(|s| s["warmup"] == false).count();
     assert_eq!(counted, 4 * 2 * 2, "every repetition exactly once");
     assert_eq!(home.runs()[0]["state"], "done");
+}
+
+/// A suite file in the home's folder.
+fn suite_of(home: &Home, id: &str, n_ctx: u32, repetitions: u32, tasks: &Value, sweep: &Value) -> String {
+    let mut suite = serde_json::json!({ "id": id, "version": 1, "title": id, "description": "For tests.",
+        "repetitions": repetitions, "warmup_max_tokens": 1, "n_ctx": n_ctx, "tasks": tasks });
+    if !sweep.is_null() {
+        suite["sweep"] = sweep.clone();
+    }
+    file(home, &format!("{id}.json"), suite.to_string().as_bytes())
+}
+
+fn answer(max_tokens: u32) -> Value {
+    serde_json::json!({ "kind": "generate", "prompt": { "raw": "Once upon a time" },
+        "limits": { "max_tokens": max_tokens, "ignore_eos": true } })
+}
+
+fn cells(document: &Value) -> Vec<Value> {
+    let tasks = document["result"]["tasks"].as_array().unwrap();
+    tasks.iter().flat_map(|task| task["cells"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn a_sustained_run_that_was_killed_begins_anew_and_loses_no_round() {
+    let home = Home::new();
+    let work = serde_json::json!({ "kind": "sustained", "seconds": 12, "request": {
+        "prompt": { "raw": "Once upon a time" }, "limits": { "max_tokens": 8, "ignore_eos": true } } });
+    let tasks = serde_json::json!([{ "id": "s", "category": "sustained", "title": "S", "work": work }]);
+    let suite = suite_of(&home, "sustained-short", 256, 1, &tasks, &Value::Null);
+    let quiet = || (Stdio::null(), Stdio::null());
+    let (out, err) = quiet();
+    let mut child = home.command(&["bench", &smollm2(), "--suite", &suite]).stdout(out).stderr(err).spawn().unwrap();
+    let id = wait_for_samples(&home, 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = sample_ids(&home.document(&id));
+    let output = home.run(&["runs", &id, "--resume", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let after: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ids = sample_ids(&after);
+    assert!(before.iter().all(|id| ids.contains(id)), "a round was lost");
+    let rounds: Vec<&Value> =
+        after["samples"].as_array().unwrap().iter().filter(|sample| sample["warmup"] == false).collect();
+    let repetitions: std::collections::HashSet<u64> =
+        rounds.iter().map(|round| round["repetition"].as_u64().unwrap()).collect();
+    assert_eq!(repetitions.len(), rounds.len(), "a round was doubled");
+    assert_eq!(cells(&after)[0]["state"], "done");
+    // What counts is the attempt that was not interrupted.
+    let last = &rounds.last().unwrap()["session_id"];
+    let of_last = rounds.iter().filter(|round| round["session_id"] == *last).count();
+    let task = &after["result"]["tasks"][0];
+    let decode = task["rows"].as_array().unwrap().iter().find(|row| row["metric"] == "decode_tps").unwrap();
+    assert_eq!(decode["values"][0].as_array().unwrap().len(), of_last);
+    assert!(of_last < rounds.len());
+}
+
+#[test]
+fn a_model_that_is_removed_in_mid_run_fails_what_is_left_of_it_and_the_other_goes_on() {
+    let home = Home::new();
+    let gone = file(&home, "gone.gguf", &std::fs::read(smollm2()).unwrap());
+    // Each repetition of a start loads anew.
+    let tasks = serde_json::json!([
+        { "id": "start", "category": "load", "title": "Start", "work": { "kind": "load", "cold": false } },
+        { "id": "a", "category": "custom", "title": "A", "work": answer(4) }
+    ]);
+    let suite = suite_of(&home, "starts", 256, 3, &tasks, &Value::Null);
+    let mut child = home
+        .command(&["compare", &gone, &gemma3(), "--suite", &suite])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = wait_for_samples(&home, 1);
+    std::fs::remove_file(&gone).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(6), "some cells failed");
+    let document = home.document(&id);
+    let (mut failed, cells) = (0, cells(&document));
+    for (n, cell) in cells.iter().enumerate() {
+        if n % 2 == 0 && cell["state"] == "failed" {
+            assert_eq!(cell["failure"]["code"], "MODEL_FILE_NOT_FOUND", "{cell}");
+            failed += 1;
+        } else {
+            assert_eq!(cell["state"], "done", "{cell}");
+        }
+    }
+    assert!(failed > 0, "{cells:?}");
+    assert!(!document["samples"].as_array().unwrap().is_empty(), "what was measured stays");
+}
+
+#[test]
+fn a_model_that_never_stops_ends_where_its_context_does() {
+    let home = Home::new();
+    let tasks = serde_json::json!([{ "id": "a", "category": "custom", "title": "A", "work": answer(100_000) }]);
+    let suite = suite_of(&home, "endless", 256, 1, &tasks, &Value::Null);
+    let output = home.run(&["bench", &smollm2(), "--suite", &suite, "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let last = document["samples"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["measured"]["stop"], "context_full");
+    assert!(last["measured"]["generated_tokens"].as_u64().unwrap() < 256);
+}
+
+/// A balloon that leaves 150 MB less than is available, and what it says until it has settled.
+#[cfg(target_os = "linux")]
+fn balloon(home: &Home) -> (Child, Vec<Value>) {
+    use std::io::BufRead;
+    let device: Value = serde_json::from_slice(&home.run(&["device", "--json"]).stdout).unwrap();
+    let available = device["ram_available_bytes"].as_u64().unwrap();
+    let mut child =
+        home.command(&["worker", "--balloon"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let order = serde_json::json!({ "leave_free_bytes": available - 150_000_000, "worker": null });
+    child.stdin.as_mut().unwrap().write_all(format!("{order}\n").as_bytes()).unwrap();
+    let mut states = Vec::new();
+    for line in std::io::BufReader::new(child.stdout.take().unwrap()).lines() {
+        states.push(serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        if states.last().unwrap()["held_bytes"].as_u64() > Some(0) {
+            break;
+        }
+    }
+    (child, states)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_balloon_holds_memory_and_ends_with_whoever_started_it() {
+    let home = Home::new();
+    let (mut child, states) = balloon(&home);
+    assert!(states.iter().all(|state| state["left_bytes"].as_u64() == state["available_bytes"].as_u64()));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let kb = |key: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+    };
+    assert!(kb("RssAnon:") * 1024 >= states.last().unwrap()["held_bytes"].as_u64().unwrap(), "it is really there");
+    // Nobody listens, and then nobody is there.
+    drop(child.stdin.take());
+    assert!(child.wait().is_ok());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn free_memory_is_pressed_out_of_the_machine_and_reported() {
+    let home = Home::new();
+    let device: Value = serde_json::from_slice(&home.run(&["device", "--json"]).stdout).unwrap();
+    // Little is taken, so that whatever else runs here keeps its memory.
+    let leave = device["ram_available_bytes"].as_u64().unwrap() - 300_000_000;
+    let tasks = serde_json::json!([{ "id": "a", "category": "custom", "title": "A", "work": answer(8) }]);
+    let sweep = serde_json::json!({ "axis": "free_memory", "values": [leave] });
+    let suite = suite_of(&home, "pressed", 256, 2, &tasks, &sweep);
+    let output = home.run(&["bench", &smollm2(), "--suite", &suite, "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let pressure = &document["result"]["pressure"];
+    assert_eq!((&pressure["unpressed"], &pressure["steps"][0]["leave_free_bytes"]), (&0.into(), &leave.into()));
+    // Two repetitions on a machine that does other things: whatever they say, nothing has failed.
+    assert!(pressure["steps"][0]["outcome"]["failure"].is_null() && pressure["steps"][0]["speed"].is_object());
+    assert!(pressure["sentence"].as_str().unwrap().contains("left free"));
+    let samples = document["samples"].as_array().unwrap();
+    let pressed = samples.iter().filter(|sample| !sample["machine"]["pressed"].is_null()).count();
+    assert_eq!((samples.len(), pressed), (6, 3), "a warm-up and two repetitions with a balloon, as many without");
+    assert!(samples.iter().all(|sample| sample["memory"]["major_faults"].is_u64()));
+}
+
+#[test]
+fn a_limit_of_cold_starts_is_met_or_missed_with_what_would_meet_it() {
+    let home = Home::new();
+    let tasks = serde_json::json!([
+        { "id": "cold", "category": "load", "title": "Cold", "work": { "kind": "load", "cold": true } },
+        { "id": "warm", "category": "load", "title": "Warm", "work": { "kind": "load", "cold": false } }
+    ]);
+    let suite = suite_of(&home, "cold", 256, 2, &tasks, &Value::Null);
+    // A copy of its own: nobody else has it mapped.
+    let model = file(&home, "own.gguf", &std::fs::read(smollm2()).unwrap());
+    let output = home.run(&["bench", &model, "--suite", &suite, "--json", "--cold-start-limit", "600"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let start = &document["result"]["cold_start"][0];
+    let id = document["result"]["run"]["id"].as_str().unwrap();
+    // Where the system cannot show a cold start, that is said instead.
+    if cells(&document)[0]["state"] == "failed" {
+        assert_eq!((&start["met"], &start["first_token_ms"]), (&Value::Null, &Value::Null));
+        return;
+    }
+    assert_eq!((&start["met"], &start["limit_ms"]), (&true.into(), &600_000.0.into()));
+    assert!(start["budget"]["load_bytes_per_s"].as_f64().unwrap() > 0.0);
+    // The same samples against a limit that nothing meets.
+    let table = String::from_utf8(home.run(&["runs", id, "--cold-start-limit", "0.001"]).stdout).unwrap();
+    assert!(
+        table.contains("over the limit of 0.00100 s") && table.contains("No smaller file would meet it"),
+        "{table}"
+    );
 }
 
 #[test]

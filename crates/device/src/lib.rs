@@ -4,6 +4,7 @@
 //! Android, as far as it lets an app look) has probes of its own, because the figures that matter for a benchmark are not in
 //! portable libraries; elsewhere `sysinfo` gives what it can.
 
+mod balloon;
 mod bandwidth;
 mod cooldown;
 mod cores;
@@ -18,6 +19,7 @@ mod trace;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "portable.rs")]
 mod platform;
 
+pub use balloon::{BalloonOrder, BalloonState, LEAST_AVAILABLE_BYTES, serve as serve_balloon};
 pub use bandwidth::{Bandwidth, memory_bandwidth};
 pub use cooldown::{CoolDown, CoolDownPlan, CoolDownStep};
 pub use load::LoadSampler;
@@ -54,4 +56,22 @@ pub fn reset_peak(pid: u32) -> bool {
 #[must_use]
 pub fn ram_available() -> Option<u64> {
     platform::ram_available()
+}
+
+/// Makes this process the first that the system ends when memory runs out, and says whether it could. Only Linux and
+/// Android have this.
+pub fn go_first() -> bool {
+    platform::go_first()
+}
+
+/// Whether a process is one that the system ends first when memory runs out.
+#[must_use]
+pub fn goes_first(pid: u32) -> bool {
+    platform::goes_first(pid)
+}
+
+/// Processes that the system has ended since it started because memory ran out. `None` where it does not tell.
+#[must_use]
+pub fn oom_kills() -> Option<u64> {
+    platform::oom_kills()
 }

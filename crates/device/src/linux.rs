@@ -31,6 +31,7 @@ pub(crate) fn process_memory(pid: u32) -> Option<ProcessMemory> {
         file_backed_bytes: kilobytes(&status, "RssFile"),
         pss_bytes: None,
         swap_bytes: kilobytes(&status, "VmSwap"),
+        major_faults: text(format!("/proc/{pid}/stat")).and_then(|stat| major_faults(&stat)),
     })
 }
 
@@ -49,23 +50,67 @@ pub(crate) fn ram_available() -> Option<u64> {
     Some(container.map_or(machine, |limit| limit.min(machine)))
 }
 
-/// What the memory limits of this process's control groups (version 2) leave: the least over the group and its parents.
-/// Page cache that the kernel would give up counts as available, as it does in `MemAvailable`.
+/// Where a version of control groups keeps what is known of memory. The first version's own lines of `memory.stat` leave
+/// out what groups below use; those that begin with `total_` do not.
+struct Cgroups {
+    limit: &'static str,
+    used: &'static str,
+    cached: [&'static str; 2],
+}
+
+const CGROUPS_2: Cgroups =
+    Cgroups { limit: "memory.max", used: "memory.current", cached: ["inactive_file", "active_file"] };
+const CGROUPS_1: Cgroups = Cgroups {
+    limit: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    cached: ["total_inactive_file", "total_active_file"],
+};
+
+/// What the memory limits of this process's control groups leave: the least over the group and its parents, of whichever
+/// version has the memory. Page cache that the kernel would give up counts as available, as it does in `MemAvailable`:
+/// that of mapped model files, too.
 fn cgroup_available(root: &Path, own: &str) -> Option<u64> {
-    let group = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let folder = root.join(group);
-    folder
-        .ancestors()
-        .take_while(|folder| folder.starts_with(root))
-        .filter_map(|folder| {
-            let limit: u64 = number(folder.join("memory.max"))?;
-            let used: u64 = number(folder.join("memory.current"))?;
+    let least = |root: &Path, group: &str, version: &Cgroups| {
+        let folder = root.join(group);
+        let left = |folder: &Path| {
+            let limit: u64 = number(folder.join(version.limit))?;
+            let used: u64 = number(folder.join(version.used))?;
             let stat = text(folder.join("memory.stat")).unwrap_or_default();
-            let reclaimable: Option<u64> =
-                stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse().ok());
-            Some(limit.saturating_sub(used.saturating_sub(reclaimable.unwrap_or(0))))
-        })
-        .min()
+            let value = |name: &str| -> Option<u64> {
+                stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+            };
+            let cached: u64 = version.cached.into_iter().filter_map(value).sum();
+            Some(limit.saturating_sub(used.saturating_sub(cached)))
+        };
+        folder.ancestors().take_while(|folder| folder.starts_with(root)).filter_map(left).min()
+    };
+    let second = own.lines().find_map(|line| line.strip_prefix("0::/"));
+    let first = own.lines().find_map(|line| {
+        let (controllers, group) = line.split_once(':')?.1.split_once(":/")?;
+        controllers.split(',').any(|controller| controller == "memory").then_some(group)
+    });
+    let second = second.and_then(|group| least(root, group, &CGROUPS_2));
+    let first = first.and_then(|group| least(&root.join("memory"), group, &CGROUPS_1));
+    second.into_iter().chain(first).min()
+}
+
+pub(crate) fn has_swap() -> bool {
+    text("/proc/meminfo").and_then(|file| kilobytes(&file, "SwapTotal")).is_some_and(|bytes| bytes > 0)
+}
+
+/// Above every other process, whatever its size; see `oom_score_adj` in proc(5).
+const FIRST_TO_GO: i32 = 1000;
+
+pub(crate) fn go_first() -> bool {
+    fs::write("/proc/self/oom_score_adj", FIRST_TO_GO.to_string()).is_ok()
+}
+
+pub(crate) fn goes_first(pid: u32) -> bool {
+    number::<i32>(format!("/proc/{pid}/oom_score_adj")).is_some_and(|adjusted| adjusted >= FIRST_TO_GO)
+}
+
+pub(crate) fn oom_kills() -> Option<u64> {
+    text("/proc/vmstat")?.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok())
 }
 
 pub(crate) fn machine_id() -> Option<String> {
@@ -147,11 +192,19 @@ fn cpu_times(stat: &str) -> Option<CpuTimes> {
     Some(CpuTimes { busy, total: busy + idle + iowait })
 }
 
-/// User and system time of a process in clock ticks, from `/proc/PID/stat`.
-fn process_ticks(stat: &str) -> Option<u64> {
+/// A number of `/proc/PID/stat`, counted as proc(5) does: from 1, the state being the third.
+fn stat_field(stat: &str, field: usize) -> Option<u64> {
     // The name in parentheses may itself hold blanks and parentheses.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+    stat.rsplit_once(')')?.1.split_whitespace().nth(field - 3)?.parse().ok()
+}
+
+/// User and system time of a process in clock ticks.
+fn process_ticks(stat: &str) -> Option<u64> {
+    Some(stat_field(stat, 14)? + stat_field(stat, 15)?)
+}
+
+fn major_faults(stat: &str) -> Option<u64> {
+    stat_field(stat, 12)
 }
 
 /// Fewer ticks than this over all processors say nothing: a tick is ten milliseconds.
@@ -210,6 +263,7 @@ mod tests {
     fn a_process_may_have_any_name() {
         let stat = "42 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 300 40 11 12";
         assert_eq!(process_ticks(stat), Some(340));
+        assert_eq!(major_faults(stat), Some(9));
         assert_eq!(process_ticks("42 (short) S 1 2"), None);
     }
 
@@ -247,13 +301,37 @@ mod tests {
             &[
                 ("a/memory.max", "1000\n"),
                 ("a/memory.current", "700\n"),
-                ("a/memory.stat", "anon 1\ninactive_file 200\n"),
+                ("a/memory.stat", "anon 1\ninactive_file 150\nactive_file 50\n"),
                 ("a/b/memory.max", "max\n"),
                 ("a/b/memory.current", "600\n"),
             ],
         );
         assert_eq!(cgroup_available(root.path(), "0::/a/b\n"), Some(500));
-        assert_eq!(cgroup_available(root.path(), "12:memory:/a/b\n"), None, "version 1");
+        assert_eq!(cgroup_available(root.path(), "12:memory:/a/b\n"), None, "nothing known of the first version");
+    }
+
+    #[test]
+    fn control_groups_of_the_first_version_count_what_is_below_them() {
+        let root = tempfile::tempdir().unwrap();
+        let own = "9:name=systemd:/\n4:cpu,memory:/a/b\n0::/\n";
+        assert_eq!(cgroup_available(root.path(), own), None);
+        files(
+            root.path(),
+            &[
+                ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+                ("memory/memory.usage_in_bytes", "5000\n"),
+                ("memory/a/memory.limit_in_bytes", "1000\n"),
+                ("memory/a/memory.usage_in_bytes", "900\n"),
+                ("memory/a/memory.stat", "inactive_file 7\ntotal_inactive_file 200\ntotal_active_file 100\n"),
+                ("memory/a/b/memory.limit_in_bytes", "9223372036854771712\n"),
+                ("memory/a/b/memory.usage_in_bytes", "600\n"),
+            ],
+        );
+        assert_eq!(cgroup_available(root.path(), own), Some(400));
+        // A container that sees its own group as the root, and the host's name for it.
+        let inside = "4:memory:/host/name\n";
+        files(root.path(), &[("memory/memory.limit_in_bytes", "6000\n")]);
+        assert_eq!(cgroup_available(root.path(), inside), Some(1000));
     }
 
     #[test]

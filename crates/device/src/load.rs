@@ -26,6 +26,7 @@ impl LoadSampler {
             ram_available_bytes: platform::ram_available(),
             // Windows has none and would say 0.
             load_average: cfg!(unix).then(|| sysinfo::System::load_average().one),
+            pressed: None,
         }
     }
 }

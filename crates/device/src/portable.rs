@@ -29,6 +29,22 @@ pub(crate) fn ram_available() -> Option<u64> {
     Some(system.available_memory()).filter(|bytes| *bytes > 0)
 }
 
+pub(crate) fn has_swap() -> bool {
+    false
+}
+
+pub(crate) fn go_first() -> bool {
+    false
+}
+
+pub(crate) fn goes_first(_: u32) -> bool {
+    false
+}
+
+pub(crate) fn oom_kills() -> Option<u64> {
+    None
+}
+
 pub(crate) fn machine_id() -> Option<String> {
     None
 }

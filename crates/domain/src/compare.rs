@@ -1,10 +1,12 @@
 //! From stored samples to a table: one row a task and figure, with intervals and a winner where there is one.
 
+use crate::cold_start::ColdStart;
 use crate::conditions::Conditions;
 use crate::error::ErrorReport;
 use crate::fit::Fit;
 use crate::metric::{Direction, Metric};
 use crate::model::ModelRef;
+use crate::pressure::PressureReport;
 use crate::run::{Cell, CellId, CellState, Measured, RunEntry, RunRecord, Sample, Session, SessionId};
 use crate::settings::EngineSettings;
 use crate::stats::{self, Bootstrap, Estimate, Interval, Summary};
@@ -173,6 +175,14 @@ pub struct RunResult {
     pub verdict: Verdict,
     /// Cold-start limit that load times are held against, in milliseconds.
     pub cold_start_sla_ms: f64,
+    /// Cold starts against that limit, one an entry; empty where the suite has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<ColdStart>>")]
+    pub cold_start: Vec<ColdStart>,
+    /// What little memory did, where entries had a balloon beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub pressure: Option<PressureReport>,
 }
 
 /// What a comparison takes for granted.
@@ -230,7 +240,11 @@ impl RunResult {
         let entries: Vec<EntryResult> =
             (0..).zip(&run.spec.entries).map(|(slot, entry)| stored.entry(slot, entry)).collect();
         let verdict = Verdict::weigh(&run.spec, &tasks, options, &mut bootstrap);
-        Self { run: run.clone(), entries, tasks, verdict, cold_start_sla_ms: options.cold_start_sla_ms }
+        let counted: Vec<Vec<&Sample>> = (0..).zip(&run.spec.entries).map(|(slot, _)| stored.counted(slot)).collect();
+        let cold_start_sla_ms = options.cold_start_sla_ms;
+        let cold_start = ColdStart::of(&run.spec, &counted, cold_start_sla_ms);
+        let pressure = PressureReport::of(&run.spec, &tasks, &counted, options, &mut bootstrap);
+        Self { run: run.clone(), entries, tasks, verdict, cold_start_sla_ms, cold_start, pressure }
     }
 }
 
@@ -284,6 +298,13 @@ impl<'a> Stored<'a> {
         // Heat does not survive an interruption, so a sustained task begins anew, and its last worker's rounds count.
         let last = samples.last().filter(|_| matches!(work, Work::Sustained(_))).map(|sample| sample.session_id);
         samples.into_iter().filter(|sample| last.is_none_or(|last| sample.session_id == last)).collect()
+    }
+
+    /// All of an entry that counts.
+    fn counted(&self, slot: u32) -> Vec<&'a Sample> {
+        let tasks = self.run.spec.suite.tasks.iter();
+        let cells = tasks.filter_map(|task| Some((self.cells.get(&(slot, task.id.as_str()))?, &task.work)));
+        cells.flat_map(|(cell, work)| self.samples_of(cell, work)).collect()
     }
 
     fn side(&self, slot: u32, entry: &RunEntry, task: &'a Task) -> Side<'a> {

@@ -74,6 +74,10 @@ pub struct ProcessMemory {
     pub pss_bytes: Option<u64>,
     /// Swapped out.
     pub swap_bytes: Option<u64>,
+    /// Times it waited for a page that had to be read from storage: since it was started; of a sample, during it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub major_faults: Option<u64>,
 }
 
 /// What the machine did while one repetition ran.
@@ -85,4 +89,17 @@ pub struct MachineLoad {
     pub ram_available_bytes: Option<u64>,
     /// Load average over one minute.
     pub load_average: Option<f64>,
+    /// The balloon beside it, at the end, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub pressed: Option<Pressed>,
+}
+
+/// What a balloon did that keeps memory from a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Pressed {
+    /// Memory that it held.
+    pub balloon_bytes: u64,
+    /// Memory that was left to the worker: available, or in its hands without belonging to a file.
+    pub left_bytes: u64,
 }

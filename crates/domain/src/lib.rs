@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod claims;
+pub mod cold_start;
 pub mod compare;
 pub mod conditions;
 pub mod device;
@@ -16,6 +17,7 @@ pub mod generate;
 pub mod job;
 pub mod metric;
 pub mod model;
+pub mod pressure;
 pub mod roofline;
 pub mod run;
 pub mod settings;

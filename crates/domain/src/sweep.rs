@@ -1,6 +1,7 @@
 //! Sweeps: one model under one setting after another, everything else alike.
 
 use crate::device::DeviceProfile;
+use crate::fit::Fit;
 use crate::format;
 use crate::run::RunEntry;
 use crate::settings::{EngineSettings, FlashAttention, KvType};
@@ -10,6 +11,11 @@ use ts_rs::TS;
 
 /// Most values of a sweep.
 pub const MOST_VALUES: usize = 16;
+/// Least memory that a balloon leaves free before a model is loaded: what a system and the programs on it need to stay
+/// alive for a while.
+pub const LEAST_FREE_BYTES: u64 = 256 << 20;
+/// Shares of a model's predicted footprint that [`Sweep::FreeMemory`] leaves free where it has no values, in percent.
+pub const FREE_PERCENT: [u64; 4] = [150, 100, 75, 50];
 /// llama.cpp has room for no more.
 const MOST_THREADS: u32 = 512;
 
@@ -34,6 +40,7 @@ pub enum Sweep {
     /// File mapped, or read into memory.
     Mmap(Vec<bool>),
     /// Memory left free, in bytes, the rest being taken by a balloon: at which point does the model slow, swap or die?
+    /// Beside the values stands an entry without a balloon. Empty: [`FREE_PERCENT`] of the predicted footprint.
     FreeMemory(Vec<u64>),
 }
 
@@ -168,8 +175,16 @@ impl Sweep {
         {
             return Some(format!("{many} threads are more than the {MOST_THREADS} that can be had"));
         }
+        if let Self::FreeMemory(values) = self
+            && let Some(little) = values.iter().find(|bytes| **bytes < LEAST_FREE_BYTES)
+        {
+            let [little, least] = [*little, LEAST_FREE_BYTES].map(|bytes| format::bytes(bytes as f64));
+            return Some(format!("{little} of free memory are too little for the system itself; {least} must stay"));
+        }
         match self.len() {
-            0 if matches!(self, Self::Threads(_)) => None,
+            0 if matches!(self, Self::Threads(_) | Self::FreeMemory(_)) => None,
+            // It is held against the entry without a balloon.
+            1 if matches!(self, Self::FreeMemory(_)) => None,
             0 | 1 => Some("a sweep has at least two values".into()),
             n if n > MOST_VALUES => Some(format!("a sweep has at most {MOST_VALUES} values, not {n}")),
             _ => None,
@@ -230,13 +245,15 @@ impl Sweep {
                 .iter()
                 .map(|&on| under(if on { "mapped" } else { "read" }.into(), &|s| s.use_mmap = on))
                 .collect(),
-            Self::FreeMemory(values) => values
-                .iter()
-                .map(|&bytes| RunEntry {
+            Self::FreeMemory(values) => {
+                let filled = if values.is_empty() { free_memory_candidates(base, device) } else { values.clone() };
+                let pressed = |bytes: u64| RunEntry {
                     leave_free_bytes: Some(bytes),
-                    ..under(format!("{} free", format::bytes(bytes as f64)), &|_| ())
-                })
-                .collect(),
+                    ..under(format!("{} left free", format::bytes(bytes as f64)), &|_| ())
+                };
+                let unpressed = under("no balloon".into(), &|_| ());
+                std::iter::once(unpressed).chain(filled.into_iter().map(pressed)).collect()
+            }
         }
     }
 }
@@ -250,6 +267,17 @@ pub fn default_threads(device: &DeviceProfile) -> u32 {
         _ => device.physical_cores.unwrap_or(device.logical_cores),
     };
     fast.min(device.logical_cores).max(1)
+}
+
+/// Amounts of free memory worth a try, the most first: shares of what the model is predicted to need, and never less than
+/// the system itself needs.
+#[must_use]
+pub fn free_memory_candidates(entry: &RunEntry, device: &DeviceProfile) -> Vec<u64> {
+    let fit = Fit::predict(&entry.model.header, &entry.settings, entry.model.file_bytes, &device.into());
+    let share = |percent| (fit.predicted_bytes / 100).saturating_mul(percent).max(LEAST_FREE_BYTES);
+    let mut found: Vec<u64> = FREE_PERCENT.into_iter().map(share).collect();
+    found.dedup();
+    found
 }
 
 /// Thread counts worth a try, fewest first: 1 and 2, then the sizes of the device's groups of equal cores, fastest group

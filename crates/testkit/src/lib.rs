@@ -4,6 +4,7 @@
 pub mod gguf;
 
 pub mod hub;
+pub mod peer;
 
 use std::path::PathBuf;
 

@@ -94,7 +94,7 @@ fn cases(folder: &std::path::Path) -> Vec<Case> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments == [SERVE] {
-        pocketbench_app_core::run_worker("footprint");
+        pocketbench_app_core::run_worker("footprint", None);
         return Ok(());
     }
     // As the harness does: names that are asked for leave out the others.

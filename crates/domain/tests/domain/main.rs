@@ -1,12 +1,14 @@
 //! What the crate promises, seen from outside.
 
 mod claims;
+mod cold_start;
 mod compare;
 mod conditions;
 mod fit;
 mod fixture;
 mod format;
 mod metric;
+mod pressure;
 mod roofline;
 mod stats;
 mod sweep;

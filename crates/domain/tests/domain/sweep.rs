@@ -1,7 +1,8 @@
 use crate::fixture::{device, entry};
 use pocketbench_domain::device::{CoreCluster, DeviceProfile};
+use pocketbench_domain::fit::Fit;
 use pocketbench_domain::settings::{FlashAttention, KvType};
-use pocketbench_domain::sweep::{MOST_VALUES, Sweep, default_threads, thread_candidates};
+use pocketbench_domain::sweep::{LEAST_FREE_BYTES, MOST_VALUES, Sweep, default_threads, thread_candidates};
 
 fn machine(logical: u32, physical: Option<u32>, clusters: &[u32]) -> DeviceProfile {
     DeviceProfile {
@@ -40,7 +41,7 @@ fn each_entry_differs_in_its_axis_alone_and_says_so() {
         Sweep::GpuLayers(vec![0, 99]),
         Sweep::Repack(vec![true, false]),
         Sweep::Mmap(vec![true, false]),
-        Sweep::FreeMemory(vec![2 << 30, 1 << 30]),
+        Sweep::FreeMemory(vec![2 << 30]),
     ];
     for sweep in sweeps {
         assert_eq!(sweep.problem(), None);
@@ -66,6 +67,24 @@ fn threads_without_values_are_those_of_the_device() {
     let threads: Vec<u32> = entries.iter().map(|entry| entry.settings.n_threads).collect();
     assert_eq!(threads, [1, 2, 4, 6, 8]);
     assert_eq!(entries[0].variant.as_deref(), Some("1 thread"));
+}
+
+#[test]
+fn free_memory_is_held_against_an_entry_without_a_balloon() {
+    let base = entry("A", "Q4_0");
+    let free = |sweep: Sweep| -> Vec<Option<u64>> {
+        assert_eq!(sweep.problem(), None);
+        sweep.entries(&base, &device()).iter().map(|entry| entry.leave_free_bytes).collect()
+    };
+    assert_eq!(free(Sweep::FreeMemory(vec![2 << 30, 1 << 30])), [None, Some(2 << 30), Some(1 << 30)]);
+    let fit = Fit::predict(&base.model.header, &base.settings, base.model.file_bytes, &(&device()).into());
+    let automatic = free(Sweep::FreeMemory(Vec::new()));
+    let shares = [150, 100, 75, 50].map(|percent| fit.predicted_bytes / 100 * percent);
+    let mut expected: Vec<Option<u64>> = shares.iter().map(|bytes| Some((*bytes).max(LEAST_FREE_BYTES))).collect();
+    expected.dedup();
+    assert_eq!(automatic[0], None);
+    assert_eq!(automatic[1..], expected);
+    assert!(Sweep::FreeMemory(vec![LEAST_FREE_BYTES - 1]).problem().unwrap().contains("must stay"));
 }
 
 #[test]
