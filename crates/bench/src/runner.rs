@@ -571,7 +571,11 @@ mod tests {
         let measured: HashMap<CellId, HashSet<u32>> =
             cells.iter().map(|cell| (cell.id, HashSet::from([0, 1]))).collect();
         let open = cells[1].id;
-        let machine = Machine { available_bytes: 0, cpu_features: Vec::new(), experience: Default::default() };
+        let machine = Machine {
+            available_bytes: 0,
+            cpu_features: Vec::new(),
+            experience: pocketbench_domain::fit::Experience::default(),
+        };
         let sensors = Arc::new(SensorSampler::start(Sensors::open(), Duration::from_secs(1)));
         let plan = Plan {
             run_id,

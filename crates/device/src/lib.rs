@@ -60,6 +60,7 @@ pub fn ram_available() -> Option<u64> {
 
 /// Makes this process the first that the system ends when memory runs out, and says whether it could. Only Linux and
 /// Android have this.
+#[expect(clippy::must_use_candidate, reason = "where it could not, a worker works all the same")]
 pub fn go_first() -> bool {
     platform::go_first()
 }

@@ -8,7 +8,7 @@ use pocketbench_domain::stats::{Bootstrap, Estimate};
 /// Made-up comparisons behind each figure.
 const TRIALS: u32 = 1_000;
 
-/// SplitMix64, as the bootstrap's.
+/// `SplitMix64`, as the bootstrap's.
 struct Random(u64);
 
 impl Random {

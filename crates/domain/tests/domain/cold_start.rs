@@ -8,8 +8,10 @@ fn load(cold: bool, first_token_ms: u64, load_ms: u64) -> Measured {
     Measured::Load(LoadMeasured { cold, load_ns: load_ms * 1_000_000, first_token_ns: first_token_ms * 1_000_000 })
 }
 
-/// Entries with the times of their cold and warm starts, in ms: to the first token, and of loading alone.
-fn starts(entries: &[(RunEntry, (u64, u64), (u64, u64))]) -> Vec<ColdStart> {
+/// An entry with the times of its cold and its warm starts, in ms: to the first token, and of loading alone.
+type Started = (RunEntry, (u64, u64), (u64, u64));
+
+fn starts(entries: &[Started]) -> Vec<ColdStart> {
     let tasks = vec![
         task("cold", Category::Load, Work::Load { cold: true }),
         task("warm", Category::Load, Work::Load { cold: false }),

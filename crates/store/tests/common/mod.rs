@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pocketbench_domain::device::{Battery, DeviceProfile, MachineLoad, Pressed, ProcessMemory};
+use pocketbench_domain::device::{Battery, DeviceProfile, MachineLoad, ProcessMemory};
 use pocketbench_domain::generate::{
     BatchGeneration, BatchRequest, BatchSequence, Buffers, EngineInfo, GenerateRequest, Generation, Limits, Loaded,
     Message, Prompt, Role, Sampling, StopReason, Synthetic, SyntheticRequest, TemplateSource,
@@ -255,7 +255,7 @@ pub fn sample(n: u128, cell: &Cell, session: SessionId, repetition: u32, measure
             other_cpu: Some(1.0 / 3.0),
             ram_available_bytes: Some(8 << 30),
             load_average: Some(0.07),
-            pressed: Some(Pressed { balloon_bytes: 3 << 30, left_bytes: 1 << 30 }),
+            pressed: None,
         },
         conditions: None,
     }
@@ -281,7 +281,7 @@ pub fn samples(n: u128, cells: &[Cell], session: SessionId) -> Vec<Sample> {
                 sequences: vec![sequence.clone(), sequence],
                 wall_ns: 400_000_000,
                 prefill_ns: 40_000_000,
-                shared_tokens: 3,
+                shared_tokens: 0,
                 in_turn: None,
             }),
         ),
