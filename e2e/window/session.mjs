@@ -1,6 +1,6 @@
 // A session with the real app: starts WebKitWebDriver, which starts the app, and gives the few calls that the tests need.
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { By, Capabilities, until, WebDriver } from 'selenium-webdriver'
@@ -152,5 +152,14 @@ export class Session {
   async stop() {
     await this.driver?.quit().catch(() => {})
     this.server.kill('SIGKILL')
+    // An app that outlived its driver would keep the test's output open, and the runner would wait for it for ever.
+    for (const pid of this.processes(`^${process.env.POCKETBENCH_APP}`)) {
+      try {
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+        if (environment.includes(`POCKETBENCH_HOME=${this.home}`)) process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
   }
 }
