@@ -13,7 +13,7 @@ use pocketbench_app_core::domain::claims::{BandwidthCertainty, Claim, ClaimSet};
 use pocketbench_app_core::domain::compare::{CellOutcome, RowVerdict, RunResult};
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
-use pocketbench_app_core::domain::format::{bytes, significant};
+use pocketbench_app_core::domain::format::{bytes, significant, threads};
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::domain::metric::Metric;
 use pocketbench_app_core::domain::tuning::{TuningAxis, TuningCandidate, TuningReason, TuningStep};
@@ -248,10 +248,6 @@ pub(crate) fn tuning(state: &TuningState) {
         out.push_str("Other programs or heat disturbed the tuning: do it again when the machine is quiet.\n");
     }
     text(&out);
-}
-
-fn threads(n: u32) -> String {
-    if n == 1 { "1 thread".to_owned() } else { format!("{n} threads") }
 }
 
 fn tuning_step(step: &TuningStep) -> String {

@@ -463,6 +463,17 @@ pub(crate) fn advantage(metric: Metric, ratio: &Estimate) -> Estimate {
     }
 }
 
+/// Series of one figure by their medians, the best first; of equals the one named first.
+pub(crate) fn ranked<'a>(metric: Metric, series: impl Iterator<Item = (u32, &'a [f64])>) -> Vec<(u32, &'a [f64])> {
+    let mut ranked: Vec<(u32, &[f64], f64)> =
+        series.filter_map(|(slot, values)| Some((slot, values, stats::median(values)?))).collect();
+    ranked.sort_by(|(_, _, a), (_, _, b)| match metric.direction() {
+        Direction::HigherIsBetter => b.total_cmp(a),
+        Direction::LowerIsBetter => a.total_cmp(b),
+    });
+    ranked.into_iter().map(|(slot, values, _)| (slot, values)).collect()
+}
+
 /// The entry that is better than each of the others, if there is one.
 fn best_of_many(
     metric: Metric,
@@ -470,16 +481,13 @@ fn best_of_many(
     options: &CompareOptions,
     bootstrap: &mut Bootstrap,
 ) -> Option<u32> {
-    let goodness = |values: &Vec<f64>| {
-        let median = stats::median(values).unwrap_or(f64::NAN);
-        if metric.direction() == Direction::HigherIsBetter { median } else { -median }
+    let ranked = ranked(metric, (0..).zip(values.iter().map(Vec::as_slice)));
+    let [(best, best_values), others @ ..] = ranked.as_slice() else { return None };
+    let beaten = |(_, values): &(u32, &[f64])| {
+        let ratio = bootstrap.paired_ratio(best_values, values);
+        ratio.is_some_and(|ratio| options.decide(&advantage(metric, &ratio)) == Some(0))
     };
-    let (best, best_values) = (0u32..).zip(values).max_by(|(_, a), (_, b)| goodness(a).total_cmp(&goodness(b)))?;
-    let beats = |(slot, others): (u32, &Vec<f64>)| {
-        let ratio = (slot != best).then(|| bootstrap.paired_ratio(best_values, others));
-        ratio.is_none_or(|ratio| ratio.is_some_and(|ratio| options.decide(&advantage(metric, &ratio)) == Some(0)))
-    };
-    (0u32..).zip(values).all(beats).then_some(best)
+    others.iter().all(beaten).then_some(*best)
 }
 
 /// Whether every repetition on every side gave answers of the same lengths, ended in the same way.

@@ -41,6 +41,12 @@ pub fn bytes(bytes: f64) -> String {
     if unit == "B" { format!("{value:.0} B") } else { format!("{} {unit}", significant(value, None, 3)) }
 }
 
+/// A number of threads in words.
+#[must_use]
+pub fn threads(n: u32) -> String {
+    if n == 1 { "1 thread".to_owned() } else { format!("{n} threads") }
+}
+
 /// Bytes of a size as people write it, such as `2GB`, `1.5 GiB` or `1500000000`.
 #[must_use]
 pub fn parse_bytes(text: &str) -> Option<u64> {

@@ -202,10 +202,7 @@ impl Sweep {
         match self {
             Self::Threads(values) => {
                 let filled = if values.is_empty() { thread_candidates(device) } else { values.clone() };
-                let with = |n: u32| {
-                    let unit = if n == 1 { "thread" } else { "threads" };
-                    under(format!("{n} {unit}"), &|s| (s.n_threads, s.n_threads_batch) = (n, n))
-                };
+                let with = |n: u32| under(format::threads(n), &|s| (s.n_threads, s.n_threads_batch) = (n, n));
                 filled.into_iter().map(with).collect()
             }
             Self::Context(values) => values.iter().map(|&n| under(format!("context {n}"), &|s| s.n_ctx = n)).collect(),

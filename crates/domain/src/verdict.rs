@@ -2,9 +2,9 @@
 
 use crate::compare::{self, CellOutcome, CompareOptions, MetricRow, RowVerdict, TaskResult};
 use crate::format;
-use crate::metric::{Direction, Metric};
+use crate::metric::Metric;
 use crate::run::{CellId, CellState, RunEntry, RunSpec};
-use crate::stats::{self, Bootstrap, Estimate, Interval};
+use crate::stats::{Bootstrap, Estimate, Interval};
 use crate::suite::{Category, Task, Work};
 use crate::validity::{self, FlagKind};
 use serde::{Deserialize, Serialize};
@@ -325,22 +325,16 @@ fn sweep_finding(
     let usable = |cell: &CellOutcome| cell.state != CellState::Failed && !validity::is_red(&cell.flags);
     let sides = (0u32..).zip(&row.values).zip(&task.cells);
     let sides = sides.filter(|((_, values), cell)| usable(cell) && values.len() >= 2);
-    let mut medians: Vec<(u32, &Vec<f64>, f64)> =
-        sides.filter_map(|((slot, values), _)| Some((slot, values, stats::median(values)?))).collect();
-    // The best first; of equals the one named first.
-    medians.sort_by(|(_, _, a), (_, _, b)| match row.metric.direction() {
-        Direction::HigherIsBetter => b.total_cmp(a),
-        Direction::LowerIsBetter => a.total_cmp(b),
-    });
-    let [(best, best_values, _), others @ ..] = medians.as_slice() else { return None };
-    let (worst, worst_values, _) = others.last()?;
+    let ranked = compare::ranked(row.metric, sides.map(|((slot, values), _)| (slot, values.as_slice())));
+    let [(best, best_values), others @ ..] = ranked.as_slice() else { return None };
+    let (worst, worst_values) = others.last()?;
     let mut advantage_over =
         |values: &[f64]| Some(compare::advantage(row.metric, &bootstrap.median_ratio(best_values, values)?));
     let factor = advantage_over(worst_values)?;
     let mut even: Vec<u32> = others
         .iter()
-        .filter(|(_, values, _)| advantage_over(values).is_none_or(|a| options.decide(&a) != Some(0)))
-        .map(|(slot, _, _)| *slot)
+        .filter(|(_, values)| advantage_over(values).is_none_or(|a| options.decide(&a) != Some(0)))
+        .map(|(slot, _)| *slot)
         .collect();
     even.sort_unstable();
     Some(SweepFinding {
