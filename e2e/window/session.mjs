@@ -29,10 +29,11 @@ export class Session {
     // Lets WebKit be driven; tauri-driver would set the same.
     Object.assign(env, { TAURI_AUTOMATION: 'true', TAURI_WEBVIEW_AUTOMATION: 'true' })
     delete env.POCKETBENCH_MODELS
-    Object.assign(env, extra)
+    // Two sessions may share a folder: this tells whose an app is.
+    Object.assign(env, extra, { WINDOW_SESSION: String(port) })
     const server = spawn('WebKitWebDriver', [`--port=${port}`], { env, stdio: ['ignore', 'inherit', 'inherit'] })
     const capabilities = new Capabilities({ 'webkitgtk:browserOptions': { binary: app, args: [] } })
-    const session = new Session(server, home)
+    const session = new Session(server, home, port)
     try {
       await session.connect(`http://127.0.0.1:${port}`, capabilities)
       await session.driver.wait(
@@ -46,8 +47,8 @@ export class Session {
     }
   }
 
-  constructor(server, home) {
-    Object.assign(this, { server, home })
+  constructor(server, home, port) {
+    Object.assign(this, { server, home, port })
   }
 
   async connect(address, capabilities) {
@@ -156,7 +157,7 @@ export class Session {
     for (const pid of this.processes(`^${process.env.POCKETBENCH_APP}`)) {
       try {
         const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
-        if (environment.includes(`POCKETBENCH_HOME=${this.home}`)) process.kill(pid, 'SIGKILL')
+        if (environment.includes(`WINDOW_SESSION=${this.port}`)) process.kill(pid, 'SIGKILL')
       } catch {
         // It has ended meanwhile.
       }
