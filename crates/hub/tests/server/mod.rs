@@ -214,7 +214,8 @@ async fn serve(
         if reply.hang {
             std::future::pending::<()>().await;
         }
-        if reply.cut.is_some() || reply.length.is_none() {
+        // Only what was really cut ends the connection: one closed behind a whole answer races with the next request on it.
+        if end < reply.piece.end || reply.length.is_none() {
             stream.shutdown().await?;
             return Ok(());
         }
