@@ -11,6 +11,7 @@ use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::job::{Job, JobId};
+use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
 use pocketbench_app_core::domain::run::RunId;
 use std::path::PathBuf;
 use tauri::State;
@@ -214,6 +215,11 @@ pub(crate) async fn export_run(
     path: PathBuf,
 ) -> Result<()> {
     opened.app().await?.export_to(run_id, format, &path).await
+}
+
+#[tauri::command]
+pub(crate) async fn measure_bandwidth(opened: State<'_, Opened>) -> Result<MeasuredBandwidth> {
+    opened.app().await?.measure_bandwidth().await
 }
 
 #[tauri::command]

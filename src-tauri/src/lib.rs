@@ -74,6 +74,7 @@ pub(crate) fn app<R: tauri::Runtime>(builder: tauri::Builder<R>, config: Config)
         commands::samples,
         commands::export_run,
         commands::claims,
+        commands::measure_bandwidth,
         commands::subscribe,
     ])
 }

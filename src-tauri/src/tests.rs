@@ -50,6 +50,7 @@ fn commands_answer_and_errors_keep_their_code() {
     assert_eq!(invoke(&window, "models", json!({})).unwrap(), json!([]));
     assert_eq!(invoke(&window, "suites", json!({})).unwrap()[0]["id"], "quick");
     assert_eq!(invoke(&window, "claims", json!({})).unwrap()[0]["findings"][0]["standing"], "fails");
+    assert!(invoke(&window, "measure_bandwidth", json!({})).unwrap()["threads"].as_u64().unwrap() > 0);
     let nowhere = invoke(&window, "add_model", json!({ "path": "/nowhere/model.gguf" })).unwrap_err();
     assert_eq!(nowhere["code"], "MODEL_FILE_NOT_FOUND");
     assert!(nowhere["hint"].is_string());

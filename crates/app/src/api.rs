@@ -10,6 +10,7 @@ use pocketbench_domain::error::ErrorReport;
 use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
+use pocketbench_domain::roofline::MeasuredBandwidth;
 use pocketbench_domain::run::RunId;
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
@@ -36,8 +37,8 @@ pub struct AppInfo {
 pub struct DeviceReport {
     /// The machine as it is now.
     pub profile: DeviceProfile,
-    /// Memory bandwidth in bytes a second, once it was measured.
-    pub bandwidth: Option<f64>,
+    /// Memory bandwidth, once it was measured.
+    pub bandwidth: Option<MeasuredBandwidth>,
     /// The engine's CPU variant that the last worker picked here.
     pub cpu_variant: Option<String>,
     /// One look at all sensors. What is absent cannot be read here.
@@ -540,8 +541,8 @@ pub struct CheckedFinding {
 /// The limit that this device's memory sets to the models of a publication.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct LimitsHere {
-    /// Bytes a second that memory gives, as measured here.
-    pub bandwidth: f64,
+    /// What memory gives, as measured here.
+    pub bandwidth: MeasuredBandwidth,
     /// One a model of which it is known how much a token reads.
     pub limits: Vec<LimitHere>,
 }

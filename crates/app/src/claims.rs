@@ -4,7 +4,7 @@ use crate::api::{CheckedFinding, ClaimsReport, LimitHere, LimitsHere};
 use crate::{App, Result};
 use pocketbench_bench::claims::shipped;
 use pocketbench_domain::claims::ClaimSet;
-use pocketbench_domain::roofline;
+use pocketbench_domain::roofline::{self, MeasuredBandwidth};
 
 impl App {
     /// Every set of published claims that ships, with its checks. Nothing in it was measured here but the bandwidth.
@@ -13,26 +13,26 @@ impl App {
     }
 }
 
-/// The sets that ship, beside a device that reads `bandwidth` bytes a second from memory.
+/// The sets that ship, beside a device whose memory gives this.
 #[must_use]
-pub fn claims(bandwidth: Option<f64>) -> Vec<ClaimsReport> {
+pub fn claims(bandwidth: Option<MeasuredBandwidth>) -> Vec<ClaimsReport> {
     shipped().iter().map(|set| report(set, bandwidth)).collect()
 }
 
-fn report(set: &ClaimSet, bandwidth: Option<f64>) -> ClaimsReport {
+fn report(set: &ClaimSet, bandwidth: Option<MeasuredBandwidth>) -> ClaimsReport {
     let checked = |finding: pocketbench_domain::claims::Finding| CheckedFinding {
         standing: finding.standing(),
         sentence: finding.sentence(set),
         finding,
     };
-    let limit = |model: &str, bandwidth: f64| {
+    let limit = |model: &str, bandwidth: &MeasuredBandwidth| {
         let bytes_per_token = set.reads(model)?.bytes;
-        let limit_tps = roofline::decode_limit(bandwidth, bytes_per_token)?;
+        let limit_tps = roofline::decode_limit(bandwidth.bytes_per_s, bytes_per_token)?;
         Some(LimitHere { model: model.to_owned(), bytes_per_token, limit_tps })
     };
     let here = bandwidth.map(|bandwidth| LimitsHere {
         bandwidth,
-        limits: set.models.iter().filter_map(|model| limit(&model.id, bandwidth)).collect(),
+        limits: set.models.iter().filter_map(|model| limit(&model.id, &bandwidth)).collect(),
     });
     ClaimsReport { set: set.clone(), findings: set.check().into_iter().map(checked).collect(), here }
 }
@@ -63,7 +63,13 @@ mod tests {
 
     #[test]
     fn this_devices_limit_is_its_bandwidth_over_what_a_token_reads() {
-        let [report] = &claims(Some(38e9))[..] else { panic!("one set ships") };
+        let bandwidth = MeasuredBandwidth {
+            bytes_per_s: 38e9,
+            threads: 2,
+            buffer_bytes: 768 << 20,
+            measured_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let [report] = &claims(Some(bandwidth))[..] else { panic!("one set ships") };
         let here = report.here.as_ref().unwrap();
         let limits: Vec<(&str, f64)> =
             here.limits.iter().map(|limit| (limit.model.as_str(), limit.limit_tps)).collect();

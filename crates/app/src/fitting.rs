@@ -3,14 +3,16 @@
 use crate::api::{FitReport, FitRow, SpeedForecast};
 use crate::models::{fit_of, machine};
 use crate::tuning::Defaults;
-use crate::{App, Result, blocking};
+use crate::{App, Result, blocking, now};
 use pocketbench_domain::catalogue::ModelSource;
+use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::fit::{self, Fit};
 use pocketbench_domain::model::ModelHeader;
-use pocketbench_domain::roofline;
+use pocketbench_domain::roofline::{self, MeasuredBandwidth};
 use pocketbench_domain::run::{Measured, RunRecord};
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::stats;
+use pocketbench_domain::{ErrorCode, ErrorReport};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -31,14 +33,45 @@ const KEPT_SHARES: usize = 20;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Experience {
-    /// Memory bandwidth, bytes a second.
-    bandwidth: Option<f64>,
+    /// Memory bandwidth.
+    measured_bandwidth: Option<MeasuredBandwidth>,
     /// Share of the limit that decode reached, one a model of a run, latest last.
     shares: Vec<f64>,
     /// The largest footprint that worked.
     pub(crate) largest_worked_bytes: Option<u64>,
     /// The smallest footprint that failed for want of memory.
     pub(crate) smallest_failed_bytes: Option<u64>,
+}
+
+impl Experience {
+    /// Memory bandwidth, once it was measured.
+    pub(crate) fn bandwidth(&self) -> Option<MeasuredBandwidth> {
+        self.measured_bandwidth
+    }
+
+    /// Takes a new measurement of the bandwidth. Shares are of what was decoded, which stays what it was.
+    fn set_bandwidth(&mut self, new: MeasuredBandwidth) {
+        if let Some(old) = self.measured_bandwidth.replace(new) {
+            for share in &mut self.shares {
+                *share *= old.bytes_per_s / new.bytes_per_s;
+            }
+        }
+    }
+}
+
+fn experience_key(device: &DeviceProfile) -> String {
+    format!("experience.{}", device.fingerprint)
+}
+
+/// Measures the memory bandwidth. `None` where memory is short. The caller sees to it that nothing else is measured.
+async fn read_memory() -> Result<Option<MeasuredBandwidth>> {
+    let measured = blocking(pocketbench_device::memory_bandwidth).await?;
+    Ok(measured.map(|measured| MeasuredBandwidth {
+        bytes_per_s: measured.bytes_per_s,
+        threads: u32::try_from(measured.threads).unwrap_or(u32::MAX),
+        buffer_bytes: measured.buffer_bytes,
+        measured_at: now(),
+    }))
 }
 
 /// Forecasts speeds on this device.
@@ -49,7 +82,7 @@ pub(crate) struct Speedometer {
 
 impl Speedometer {
     pub(crate) fn forecast(&self, header: &ModelHeader) -> Option<SpeedForecast> {
-        let bandwidth = self.experience.bandwidth?;
+        let bandwidth = self.experience.measured_bandwidth?.bytes_per_s;
         let settings = self.defaults.settings(DEPTH, 1);
         let bytes_per_token = roofline::bytes_per_token(header, DEPTH, &settings);
         let limit = roofline::decode_limit(bandwidth, bytes_per_token)?;
@@ -74,18 +107,61 @@ impl Speedometer {
 }
 
 impl App {
-    async fn experience_key(&self) -> Result<String> {
-        Ok(format!("experience.{}", self.device().await?.fingerprint))
-    }
-
     pub(crate) async fn experience(&self) -> Result<Experience> {
-        Ok(self.store().setting(&self.experience_key().await?).await?.unwrap_or_default())
+        self.experience_of(&self.device().await?).await
     }
 
-    /// Memory bandwidth of this device in bytes a second, measured once. `None` while something else is measured and where
-    /// memory is short.
-    pub(crate) async fn bandwidth(&self) -> Result<Option<f64>> {
-        Ok(self.speedometer().await?.experience.bandwidth)
+    /// What a device has shown, which need not be this one.
+    pub(crate) async fn experience_of(&self, device: &DeviceProfile) -> Result<Experience> {
+        Ok(self.store().setting(&experience_key(device)).await?.unwrap_or_default())
+    }
+
+    async fn keep_experience(&self, experience: &Experience) -> Result<()> {
+        Ok(self.store().set_setting(&experience_key(&self.device().await?), experience).await?)
+    }
+
+    /// Memory bandwidth of this device, measured once. `None` while something else is measured and where memory is short.
+    pub(crate) async fn bandwidth(&self) -> Result<Option<MeasuredBandwidth>> {
+        Ok(self.speedometer().await?.experience.measured_bandwidth)
+    }
+
+    /// Memory bandwidth of this device as it was measured last; does not measure it.
+    pub async fn known_bandwidth(&self) -> Result<Option<MeasuredBandwidth>> {
+        Ok(self.experience().await?.measured_bandwidth)
+    }
+
+    /// Measures the memory bandwidth of this device anew and keeps it: memory may have been changed, and the machine may
+    /// have been busy the last time.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` while something else is measured, `NOT_ENOUGH_MEMORY`, and what keeps it from being stored.
+    pub async fn measure_bandwidth(&self) -> Result<MeasuredBandwidth> {
+        let _asking = self.0.bandwidth.lock().await;
+        let Ok(_turn) = self.0.measuring.try_lock() else {
+            let message = "something else is being measured now, and two measurements would disturb each other";
+            return Err(ErrorReport::new(ErrorCode::InvalidInput, message).hint("Try again when it is done."));
+        };
+        let mut experience = self.experience().await?;
+        let Some(bandwidth) = read_memory().await? else {
+            let message = "there is too little free memory to measure how fast it is: it takes 512 MiB";
+            return Err(ErrorReport::new(ErrorCode::NotEnoughMemory, message).hint("Close other programs."));
+        };
+        experience.set_bandwidth(bandwidth);
+        self.keep_experience(&experience).await?;
+        Ok(bandwidth)
+    }
+
+    /// Measures the memory bandwidth if that was never done, for the run whose turn it is: its results are held against it.
+    pub(crate) async fn bandwidth_before_run(&self) -> Result<()> {
+        let _asking = self.0.bandwidth.lock().await;
+        let mut experience = self.experience().await?;
+        if experience.measured_bandwidth.is_none()
+            && let Some(bandwidth) = read_memory().await?
+        {
+            experience.set_bandwidth(bandwidth);
+            self.keep_experience(&experience).await?;
+        }
+        Ok(())
     }
 
     /// What this device has shown, with its memory bandwidth measured once, at a moment when nothing else is.
@@ -93,13 +169,13 @@ impl App {
         // Whoever asks meanwhile waits for the answer instead of going without.
         let _asking = self.0.bandwidth.lock().await;
         let mut experience = self.experience().await?;
-        if experience.bandwidth.is_none()
+        if experience.measured_bandwidth.is_none()
             && let Ok(turn) = self.0.measuring.try_lock()
         {
-            experience.bandwidth = blocking(pocketbench_device::memory_bandwidth).await?.map(|b| b.bytes_per_s);
+            experience.measured_bandwidth = read_memory().await?;
             drop(turn);
             // Someone who only looks cannot keep it.
-            if let Err(error) = self.store().set_setting(&self.experience_key().await?, &experience).await {
+            if let Err(error) = self.keep_experience(&experience).await {
                 tracing::debug!(%error, "the memory bandwidth is not kept");
             }
         }
@@ -121,7 +197,9 @@ impl App {
                 .filter_map(|sample| pocketbench_domain::metric::Metric::DecodeTps.of(sample))
                 .collect();
             let per_token = roofline::bytes_per_token(&entry.model.header, DEPTH, &entry.settings);
-            let limit = experience.bandwidth.and_then(|bandwidth| roofline::decode_limit(bandwidth, per_token));
+            let limit = experience
+                .measured_bandwidth
+                .and_then(|bandwidth| roofline::decode_limit(bandwidth.bytes_per_s, per_token));
             if let (Some(rate), Some(limit)) = (stats::median(&rates), limit) {
                 experience.shares.push(rate / limit);
             }
@@ -138,7 +216,7 @@ impl App {
         }
         let surplus = experience.shares.len().saturating_sub(KEPT_SHARES);
         experience.shares.drain(..surplus);
-        Ok(self.store().set_setting(&self.experience_key().await?, &experience).await?)
+        self.keep_experience(&experience).await
     }
 
     /// Whether and how a model that is here fits this device.
@@ -186,5 +264,31 @@ impl App {
             file_bytes,
             fetched_bytes,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(bytes_per_s: f64) -> MeasuredBandwidth {
+        MeasuredBandwidth { bytes_per_s, threads: 2, buffer_bytes: 768 << 20, measured_at: now() }
+    }
+
+    #[test]
+    fn a_new_bandwidth_changes_the_limit_and_not_what_was_reached() {
+        let mut experience = Experience { shares: vec![0.5, 0.6], ..Experience::default() };
+        experience.set_bandwidth(measured(20e9));
+        assert_eq!(experience.shares, [0.5, 0.6], "shares of a bandwidth that is not known any more stay");
+        experience.set_bandwidth(measured(40e9));
+        assert_eq!(experience.shares, [0.25, 0.3]);
+        assert_eq!(experience.bandwidth().map(|b| b.bytes_per_s), Some(40e9));
+    }
+
+    #[test]
+    fn a_bandwidth_without_a_date_is_measured_anew() {
+        let old = r#"{"bandwidth": 2e10, "shares": [0.5], "largest_worked_bytes": 7}"#;
+        let experience: Experience = serde_json::from_str(old).unwrap();
+        assert_eq!((experience.bandwidth(), experience.largest_worked_bytes), (None, Some(7)));
     }
 }

@@ -26,7 +26,9 @@ pub use llama_bench::BenchRecord;
 pub use pocketbench_bench::{BALLOON_ARGUMENT, suites};
 pub use pocketbench_domain as domain;
 pub use pocketbench_worker::Launch;
-pub use report::{figure, letter, reason_says, remarks, render, row_says, wire_name};
+pub use report::{
+    LIMIT_LABEL, figure, letter, limit_notes, limits, memory_gives, reason_says, remarks, render, row_says, wire_name,
+};
 pub use runs::{Adjust, NewRun};
 
 use api::{AppInfo, DeviceReport, SuiteInfo, TaskInfo};

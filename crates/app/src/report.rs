@@ -3,9 +3,10 @@
 use crate::api::ExportFormat;
 use crate::llama_bench::{self, BenchRecord};
 use crate::{App, Result, blocking};
-use pocketbench_domain::compare::{EntryResult, MemorySummary, RowVerdict, RunResult};
+use pocketbench_domain::compare::{EntryResult, MemorySummary, RowVerdict, RunResult, TaskResult};
 use pocketbench_domain::format::{TABLE_DIGITS, bytes, significant, with_interval};
 use pocketbench_domain::metric::Metric;
+use pocketbench_domain::roofline::{DecodeLimit, LimitStanding, LimitUnknown, MeasuredBandwidth, MemoryLimit};
 use pocketbench_domain::run::{RunEntry, RunId, Sample, SettingsReason};
 use pocketbench_domain::stats::Summary;
 use pocketbench_domain::{ErrorCode, ErrorReport};
@@ -169,6 +170,90 @@ pub fn row_says(row: &pocketbench_domain::compare::MetricRow) -> String {
     }
 }
 
+/// What the row of a decode's limit is called.
+pub const LIMIT_LABEL: &str = "Limit of memory, tok/s";
+
+/// One text an entry for the row of the limits, such as `24.6 (74 % reached, 812 MB a token)`; `None` for a task that has no
+/// such row.
+#[must_use]
+pub fn limits(task: &TaskResult) -> Option<Vec<String>> {
+    let text = |limit: &Option<MemoryLimit>| match limit {
+        None => "–".to_owned(),
+        Some(MemoryLimit::Known(limit)) => {
+            let reads = bytes(limit.bytes_per_token as f64);
+            let impossible = if limit.standing == LimitStanding::Exceeded { ", not physically possible" } else { "" };
+            format!("{} ({:.0} % reached{impossible}, {reads} a token)", tps(limit.limit_tps), limit.efficiency * 100.0)
+        }
+        Some(MemoryLimit::Unknown { reason }) => match reason {
+            LimitUnknown::BandwidthNotMeasured => "– (the memory's bandwidth was not measured)".to_owned(),
+            LimitUnknown::ReadsNotKnown => "– (not known how much a token reads)".to_owned(),
+            LimitUnknown::NotOnCpu => "– (not all of it ran on the processor)".to_owned(),
+        },
+    };
+    let any = task.cells.iter().any(|cell| cell.limit.is_some());
+    any.then(|| task.cells.iter().map(|cell| text(&cell.limit)).collect())
+}
+
+/// What to know about the limits of a result: what memory gives, and every rate that is above its limit, with the
+/// arithmetic.
+#[must_use]
+pub fn limit_notes(result: &RunResult) -> Vec<String> {
+    let known = |task: &TaskResult| -> Vec<Option<DecodeLimit>> {
+        task.cells.iter().map(|cell| cell.limit.as_ref().and_then(MemoryLimit::known).copied()).collect()
+    };
+    let mut notes = Vec::new();
+    if let Some(limit) = result.tasks.iter().flat_map(known).flatten().next() {
+        notes.push(format!("Limit of memory: bandwidth ÷ bytes a token. {}.", memory_gives(&limit.bandwidth)));
+    }
+    for task in &result.tasks {
+        for (slot, limit) in known(task).into_iter().enumerate() {
+            let why = limit.as_ref().and_then(above);
+            notes.extend(why.map(|why| format!("{}, {}: {why}", letter(slot), task.title)));
+        }
+    }
+    notes
+}
+
+/// A bandwidth, how it was measured, and when.
+#[must_use]
+pub fn memory_gives(bandwidth: &MeasuredBandwidth) -> String {
+    format!(
+        "Memory gives {}/s, read by {} threads on {}",
+        bytes(bandwidth.bytes_per_s),
+        bandwidth.threads,
+        bandwidth.measured_at.format("%Y-%m-%d %H:%M UTC")
+    )
+}
+
+/// Why a rate is above its limit; `None` if it is not.
+fn above(limit: &DecodeLimit) -> Option<String> {
+    let arithmetic = format!(
+        "{} tok/s × {} a token = {}/s, {:.2} times what memory gives",
+        tps(limit.tps),
+        bytes(limit.bytes_per_token as f64),
+        bytes(limit.tps * limit.bytes_per_token as f64),
+        limit.efficiency
+    );
+    match limit.standing {
+        LimitStanding::Within => None,
+        LimitStanding::Cached => Some(match limit.cache_bytes {
+            Some(caches) => format!(
+                "{arithmetic}. Caches of {} keep a part from one token to the next, so that it is possible",
+                bytes(caches as f64)
+            ),
+            None => format!("{arithmetic}. How large the caches are is not known; they may keep so much"),
+        }),
+        LimitStanding::Exceeded => Some(format!(
+            "not physically possible: {arithmetic}, and no cache keeps so much. The bandwidth or the rate was measured \
+             wrongly; measure the bandwidth again: pocketbench device --bandwidth"
+        )),
+    }
+}
+
+fn tps(value: f64) -> String {
+    significant(value, None, 3)
+}
+
 /// Markdown's own characters in a name must not become markup.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -240,6 +325,9 @@ fn table(out: &mut String, result: &RunResult, titles: &[String]) {
                 row_says(row)
             );
         }
+        if let Some(limits) = limits(task) {
+            let _ = writeln!(out, "| {} | {LIMIT_LABEL} | {} | |", plain(&task.title), limits.join(" | "));
+        }
     }
 }
 
@@ -308,6 +396,7 @@ fn notes(out: &mut String, result: &RunResult) {
     for left_out in &result.run.spec.left_out {
         lines.push(format!("- {} was not tried: {}", plain(&left_out.variant), plain(&left_out.reason.to_string())));
     }
+    lines.extend(limit_notes(result).iter().map(|note| format!("- {}", plain(note))));
     if !lines.is_empty() {
         let _ = writeln!(out, "\n## What to know about these figures\n\n{}", lines.join("\n"));
     }

@@ -2,7 +2,7 @@
 
 use crate::api::{Figure, RunSummary, SampleRow};
 use crate::{App, Result};
-use pocketbench_domain::compare::RunResult;
+use pocketbench_domain::compare::{CompareOptions, RunResult};
 use pocketbench_domain::metric::Metric;
 use pocketbench_domain::run::{Cell, Measured, Round, RunId, RunSpec, Sample};
 use std::collections::HashMap;
@@ -36,7 +36,8 @@ impl App {
         let cells = self.store().cells(id).await?;
         let sessions = self.store().sessions(id).await?;
         let samples = self.store().samples(id).await?;
-        let options = self.0.config.compare;
+        let bandwidth = self.experience_of(&run.device).await?.bandwidth();
+        let options = CompareOptions { bandwidth, ..self.0.config.compare };
         let mut result =
             crate::blocking(move || RunResult::compute(&run, &cells, &sessions, &samples, &options)).await?;
         for start in &mut result.cold_start {

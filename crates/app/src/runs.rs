@@ -203,6 +203,10 @@ impl App {
     }
 
     async fn measure(&self, job: &mut Job, run: &mut RunRecord, tune: bool, stop: &CancellationToken) -> Result<()> {
+        // The run is complete without it.
+        if let Err(error) = self.bandwidth_before_run().await {
+            tracing::warn!(%error, "the memory bandwidth was not measured");
+        }
         if tune {
             self.tune_first(job, run, stop).await?;
         }

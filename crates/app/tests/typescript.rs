@@ -3,6 +3,7 @@
 use pocketbench_app_core::api;
 use pocketbench_domain::compare::RunResult;
 use pocketbench_domain::device::DeviceProfile;
+use pocketbench_domain::roofline::MeasuredBandwidth;
 use std::collections::BTreeMap;
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -66,7 +67,13 @@ fn committed_types_are_what_rust_says() {
 /// The fake backend shows the claims that ship, which nobody measured either. The bandwidth is made up.
 #[test]
 fn the_fakes_claims_are_those_that_ship() {
-    let claims = serde_json::to_string_pretty(&pocketbench_app_core::claims(Some(20e9))).unwrap();
+    let bandwidth = MeasuredBandwidth {
+        bytes_per_s: 20e9,
+        threads: 8,
+        buffer_bytes: 768 << 20,
+        measured_at: chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000),
+    };
+    let claims = serde_json::to_string_pretty(&pocketbench_app_core::claims(Some(bandwidth))).unwrap();
     let text = format!(
         "// Generated from models/claims/ by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\nimport type {{ ClaimsReport }} from '../types'\n\nexport const claims: ClaimsReport[] = {claims}\n"
     );

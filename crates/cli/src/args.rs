@@ -320,6 +320,9 @@ pub(crate) struct Runs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Device {
+    /// Measure anew how fast memory is read, which takes a second, and keep that: limits and forecasts rest on it.
+    #[arg(long)]
+    pub(crate) bandwidth: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

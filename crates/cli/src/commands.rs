@@ -1,12 +1,14 @@
 //! What each command does: ask `app`, show what it says.
 
-use crate::args::{Bench, Cli, Command, Compare, Format, Output, Runs, Settings, Sustain, Tune};
+use crate::args::{Bench, Cli, Command, Compare, Device, Format, Output, Runs, Settings, Sustain, Tune};
 use crate::{exit, output};
 use clap::CommandFactory;
 use pocketbench_app_core::api::{AppEvent, ExportFormat, RunSummary, TuneRequest, TuningState};
 use pocketbench_app_core::domain::compare::RunResult;
+use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::generate::SyntheticRequest;
 use pocketbench_app_core::domain::job::{Job, JobState};
+use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
 use pocketbench_app_core::domain::run::{CellState, RunId};
 use pocketbench_app_core::domain::suite::{Category, Suite, Task, Work};
 use pocketbench_app_core::domain::{ErrorCode, ErrorReport};
@@ -21,15 +23,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Tune(args) => tune(args).await,
         Command::Runs(args) => runs(args).await,
         Command::Models(command) => crate::models::run(command).await,
-        Command::Device(args) => {
-            let device = pocketbench_app_core::device_profile(&config()?.models_folder).await?;
-            if args.json {
-                output::json(&device);
-            } else {
-                output::device(&device);
-            }
-            Ok(0)
-        }
+        Command::Device(args) => device(&args).await,
         Command::Claims { json } => {
             let claims = crate::models::looking().await?.claims().await?;
             crate::models::show(json, &claims, output::claims);
@@ -48,6 +42,36 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         // Answered in `main`, before anything asynchronous starts.
         Command::Worker { .. } => Ok(0),
     }
+}
+
+#[derive(serde::Serialize)]
+struct DeviceAndMemory<'a> {
+    #[serde(flatten)]
+    device: &'a DeviceProfile,
+    bandwidth: Option<MeasuredBandwidth>,
+}
+
+async fn device(args: &Device) -> Result<u8> {
+    let device = pocketbench_app_core::device_profile(&config()?.models_folder).await?;
+    if args.bandwidth {
+        App::open(config()?).await?.measure_bandwidth().await?;
+    }
+    let bandwidth = match App::open_read_only(config()?).await {
+        Ok(app) => app.known_bandwidth().await?,
+        // No database yet: nothing was measured.
+        Err(error) if error.code == ErrorCode::NotFound => None,
+        // The machine can be described all the same.
+        Err(error) => {
+            output::error(&error);
+            None
+        }
+    };
+    if args.json {
+        output::json(&DeviceAndMemory { device: &device, bandwidth });
+    } else {
+        output::device(&device, bandwidth.as_ref());
+    }
+    Ok(0)
 }
 
 pub(crate) fn config() -> Result<Config> {

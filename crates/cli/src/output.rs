@@ -16,8 +16,11 @@ use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
 use pocketbench_app_core::domain::format::{bytes, significant, threads};
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::domain::metric::Metric;
+use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
 use pocketbench_app_core::domain::tuning::{TuningAxis, TuningCandidate, TuningReason, TuningStep};
-use pocketbench_app_core::{figure, letter, reason_says, remarks, row_says, wire_name};
+use pocketbench_app_core::{
+    LIMIT_LABEL, figure, letter, limit_notes, limits, memory_gives, reason_says, remarks, row_says, wire_name,
+};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
@@ -154,6 +157,11 @@ pub(crate) fn result(result: &RunResult) {
             }
             figures.add_row(cells);
         }
+        if let Some(limits) = limits(task) {
+            let mut cells = vec![Cell::new(""), Cell::new(LIMIT_LABEL)];
+            cells.extend(limits.iter().map(right));
+            figures.add_row(cells);
+        }
     }
     out.push_str(&figures.to_string());
     out.push('\n');
@@ -185,6 +193,9 @@ pub(crate) fn result(result: &RunResult) {
     }
     for reason in &result.run.spec.reasons {
         let _ = writeln!(out, "Settings: {}", reason_says(reason));
+    }
+    for note in limit_notes(result) {
+        let _ = writeln!(out, "{}", printable(&note));
     }
     for remark in remarks(result) {
         let _ = writeln!(out, "\n{}", printable(&remark));
@@ -358,7 +369,7 @@ pub(crate) fn claims(reports: &[ClaimsReport]) {
         match &report.here {
             None => out.push_str("This device: – (its memory bandwidth is not known yet)\n"),
             Some(here) => {
-                let _ = writeln!(out, "This device: memory gives {}/s, as measured here.", bytes(here.bandwidth));
+                let _ = writeln!(out, "This device: {}.", memory_gives(&here.bandwidth));
                 for limit in &here.limits {
                     let _ = writeln!(
                         out,
@@ -407,8 +418,8 @@ fn published(set: &ClaimSet) -> Table {
     list
 }
 
-/// The machine.
-pub(crate) fn device(device: &DeviceProfile) {
+/// The machine, and how fast it reads its memory.
+pub(crate) fn device(device: &DeviceProfile, bandwidth: Option<&MeasuredBandwidth>) {
     let unknown = || "– (this system does not tell)".to_owned();
     let size = |bytes_: Option<u64>| bytes_.map_or_else(unknown, |b| bytes(b as f64));
     let battery = device.battery.as_ref().map_or_else(
@@ -442,6 +453,11 @@ pub(crate) fn device(device: &DeviceProfile) {
             "Memory",
             format!("{}, {} available", bytes(device.ram_bytes as f64), bytes(device.ram_available_bytes as f64)),
         ),
+        (
+            "Memory bandwidth",
+            bandwidth.map_or_else(|| "– (not known; measure it with --bandwidth)".to_owned(), memory_gives),
+        ),
+        ("Caches", size(device.cache_bytes)),
         ("Swap", bytes(device.swap_bytes as f64)),
         ("Free storage", size(device.storage_free_bytes)),
         ("Battery", battery),

@@ -111,6 +111,10 @@ fn compare_measures_two_models_and_gives_a_verdict() {
     for task in result["tasks"].as_array().unwrap() {
         for cell in task["cells"].as_array().unwrap() {
             assert_eq!(cell["state"], "done", "{task}");
+            // Measured before the run; both architectures are known.
+            let decodes = task["headline"] == "decode_tps";
+            assert_eq!(cell["limit"]["kind"], if decodes { Value::from("known") } else { Value::Null }, "{task}");
+            assert_ne!(cell["limit"]["standing"], "exceeded", "{task}");
         }
     }
     for entry in result["entries"].as_array().unwrap() {
@@ -119,7 +123,8 @@ fn compare_measures_two_models_and_gives_a_verdict() {
         assert_eq!(entry["model"]["sha256"].as_str().unwrap().len(), 64);
         assert!(entry["sessions"][0]["engine"]["cpu_variant"].as_str().unwrap().contains("ggml-cpu"));
     }
-    assert!(std::fs::read_to_string(out.join("report.md")).unwrap().contains("## Figures"));
+    let report = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(report.contains("## Figures") && report.contains("| Limit of memory, tok/s |"), "{report}");
     assert!(std::fs::read_to_string(out.join("values.csv")).unwrap().lines().count() > 10);
 
     let runs = home.runs();
@@ -131,7 +136,9 @@ fn compare_measures_two_models_and_gives_a_verdict() {
         "a verdict is the same whenever it is computed"
     );
     let table = String::from_utf8(home.run(&["runs", id]).stdout).unwrap();
-    assert!(table.contains("A question") && table.contains("Decode, tok/s"), "{table}");
+    for wanted in ["A question", "Decode, tok/s", "Limit of memory, tok/s", "% reached", "Memory gives"] {
+        assert!(table.contains(wanted), "{wanted}: {table}");
+    }
     assert!(!table.contains('\u{1b}'), "no colours in a pipe");
 }
 
@@ -598,6 +605,23 @@ fn a_damaged_or_newer_database_is_left_as_it_is() {
     let (code, said) = home.refused(&["bench", &smollm2()]);
     assert!(said.contains("DATABASE_CORRUPT"), "{code}: {said}");
     assert_eq!(std::fs::read(&database).unwrap(), vec![7_u8; 8192]);
+}
+
+#[test]
+fn a_bandwidth_is_kept_with_its_date_until_it_is_measured_again() {
+    let home = Home::new();
+    assert!(String::from_utf8(home.run(&["device"]).stdout).unwrap().contains("measure it with --bandwidth"));
+    let measure = || -> Value {
+        let output = home.run(&["device", "--bandwidth", "--json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["bandwidth"].clone()
+    };
+    let first = measure();
+    assert!(first["bytes_per_s"].as_f64().unwrap() > 1e8 && first["threads"].as_u64().unwrap() > 0, "{first}");
+    let kept: Value = serde_json::from_slice(&home.run(&["device", "--json"]).stdout).unwrap();
+    assert_eq!(kept["bandwidth"], first);
+    assert_ne!(measure()["measured_at"], first["measured_at"]);
+    assert!(String::from_utf8(home.run(&["device"]).stdout).unwrap().contains("/s, read by "));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which cores are equal: a thread on a slow core makes all others wait for it.
+//! Which cores are equal: a thread on a slow core makes all others wait for it. And what their caches hold.
 
 use pocketbench_domain::device::CoreCluster;
 use std::collections::BTreeMap;
@@ -49,6 +49,28 @@ pub(crate) fn clusters(root: &Path) -> Vec<CoreCluster> {
         }
     }
     clusters.into_iter().map(|(_, cluster)| cluster).collect()
+}
+
+/// Bytes of all caches of the second level and above, each counted once, from the files of Linux below `root`. `None` where
+/// there are none to be read.
+pub(crate) fn caches(root: &Path) -> Option<u64> {
+    let text = |path: std::path::PathBuf| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let mut caches: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for cpu in fs::read_dir(root.join("sys/devices/system/cpu")).ok()?.flatten() {
+        for cache in fs::read_dir(cpu.path().join("cache")).into_iter().flatten().flatten() {
+            let read = |name: &str| text(cache.path().join(name));
+            let (Some(level), Some(kind), Some(cores)) = (read("level"), read("type"), read("shared_cpu_list")) else {
+                continue;
+            };
+            if level == "1" || kind == "Instruction" {
+                continue;
+            }
+            // The kernel always writes kibibytes.
+            let kib = read("size")?.strip_suffix('K')?.parse::<u64>().ok()?;
+            caches.insert((level, cores), kib.checked_mul(1024)?);
+        }
+    }
+    caches.into_values().reduce(u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -106,6 +128,29 @@ mod tests {
             ("5", None, Some(3_800_000)),
         ]);
         assert_eq!(cores(laptop.path()), [2, 2]);
+    }
+
+    #[test]
+    fn a_cache_counts_once_however_many_cores_share_it() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(caches(root.path()), None);
+        let cache = |cpu: u32, index: u32, level: &str, kind: &str, size: &str, cores: &str| {
+            let folder = root.path().join(format!("sys/devices/system/cpu/cpu{cpu}/cache/index{index}"));
+            fs::create_dir_all(&folder).unwrap();
+            for (name, value) in [("level", level), ("type", kind), ("size", size), ("shared_cpu_list", cores)] {
+                fs::write(folder.join(name), format!("{value}\n")).unwrap();
+            }
+        };
+        for cpu in 0..2 {
+            let alone = cpu.to_string();
+            cache(cpu, 0, "1", "Data", "32K", &alone);
+            cache(cpu, 1, "1", "Instruction", "32K", &alone);
+            cache(cpu, 2, "2", "Unified", "1024K", &alone);
+            cache(cpu, 3, "3", "Unified", "32768K", "0-1");
+        }
+        assert_eq!(caches(root.path()), Some((2 + 32) << 20));
+        cache(1, 3, "3", "Unified", "?", "0-1");
+        assert_eq!(caches(root.path()), None, "one that is not known makes the sum unknown");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub fn profile(models_folder: &Path) -> DeviceProfile {
         physical_cores: System::physical_core_count().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
         logical_cores: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
         core_clusters: crate::cores::clusters(Path::new("/")),
+        // Elsewhere the files leave out the cache that all parts of a chip share.
+        cache_bytes: if cfg!(target_arch = "x86_64") { crate::cores::caches(Path::new("/")) } else { None },
         cpu_features: cpu_features(),
         virtual_machine: platform::virtual_machine(),
         ram_bytes,

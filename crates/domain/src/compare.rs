@@ -7,6 +7,7 @@ use crate::fit::Fit;
 use crate::metric::{Direction, Metric};
 use crate::model::ModelRef;
 use crate::pressure::PressureReport;
+use crate::roofline::{MeasuredBandwidth, MemoryLimit};
 use crate::run::{Cell, CellId, CellState, Measured, RunEntry, RunRecord, Sample, Session, SessionId};
 use crate::settings::EngineSettings;
 use crate::stats::{self, Bootstrap, Estimate, Interval, Summary};
@@ -87,6 +88,8 @@ pub struct CellOutcome {
     pub failure: Option<ErrorReport>,
     /// What to know about its figures.
     pub flags: Vec<Flag>,
+    /// The limit that memory sets to its decode rate. Absent where it has none, or several tokens are decoded at once.
+    pub limit: Option<MemoryLimit>,
 }
 
 /// All figures of one task.
@@ -192,11 +195,13 @@ pub struct CompareOptions {
     pub min_effect: f64,
     /// Cold-start limit that load times are held against, in milliseconds.
     pub cold_start_sla_ms: f64,
+    /// What the memory of the device that the run was measured on gives, where that was measured.
+    pub bandwidth: Option<MeasuredBandwidth>,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        Self { min_effect: 0.03, cold_start_sla_ms: 3_000.0 }
+        Self { min_effect: 0.03, cold_start_sla_ms: 3_000.0, bandwidth: None }
     }
 }
 
@@ -307,23 +312,25 @@ impl<'a> Stored<'a> {
         cells.flat_map(|(cell, work)| self.samples_of(cell, work)).collect()
     }
 
-    fn side(&self, slot: u32, entry: &RunEntry, task: &'a Task) -> Side<'a> {
+    fn side(&self, slot: u32, entry: &RunEntry, task: &'a Task, options: &CompareOptions) -> Side<'a> {
         let Some(cell) = self.cells.get(&(slot, task.id.as_str())) else {
             let cell_id = CellId(uuid::Uuid::nil());
-            let outcome = CellOutcome { cell_id, state: CellState::Pending, failure: None, flags: Vec::new() };
+            let outcome =
+                CellOutcome { cell_id, state: CellState::Pending, failure: None, flags: Vec::new(), limit: None };
             return Side { outcome, samples: Vec::new() };
         };
         let samples = self.samples_of(cell, &task.work);
         let used: HashSet<SessionId> = samples.iter().map(|sample| sample.session_id).collect();
         let sessions: Vec<&Session> = used.iter().filter_map(|id| self.sessions.get(id)).copied().collect();
         let flags = validity::flags(&task.work, &samples, entry, &sessions);
-        let outcome = CellOutcome { cell_id: cell.id, state: cell.state, failure: cell.failure.clone(), flags };
+        let limit = MemoryLimit::of(&samples, entry, &sessions, &self.run.device, options.bandwidth);
+        let outcome = CellOutcome { cell_id: cell.id, state: cell.state, failure: cell.failure.clone(), flags, limit };
         Side { outcome, samples }
     }
 
     fn task(&self, task: &'a Task, options: &CompareOptions, bootstrap: &mut Bootstrap) -> TaskResult {
         let sides: Vec<Side> =
-            (0..).zip(&self.run.spec.entries).map(|(slot, entry)| self.side(slot, entry, task)).collect();
+            (0..).zip(&self.run.spec.entries).map(|(slot, entry)| self.side(slot, entry, task, options)).collect();
         let metrics = Metric::for_work(&task.work);
         TaskResult {
             task_id: task.id.clone(),

@@ -43,6 +43,9 @@ pub struct DeviceProfile {
     /// Groups of equal cores, the fastest first, where they can be told: performance and efficiency cores.
     #[serde(default)]
     pub core_clusters: Vec<CoreCluster>,
+    /// Caches of the second level and above, all of them together, where the system names every one.
+    #[serde(default)]
+    pub cache_bytes: Option<u64>,
     /// Instruction sets that matter to llama.cpp.
     pub cpu_features: Vec<String>,
     /// Whether it runs on a hypervisor, where that can be told.

@@ -15,6 +15,7 @@ import type {
   FoundModel,
   ImportMode,
   Job,
+  MeasuredBandwidth,
   ModelEntry,
   ModelSource,
   RunRequest,
@@ -93,6 +94,8 @@ export interface Backend {
   exportRun(runId: string, format: ExportFormat): Promise<string | null>
   /** What others have published, checked without measuring. */
   claims(): Promise<ClaimsReport[]>
+  /** Measures anew how fast memory is read, which takes a second, and keeps that. */
+  measureBandwidth(): Promise<MeasuredBandwidth>
   /** Calls the listener for every event from now on. Resolves, once events flow, to a function that ends it. */
   subscribe(listener: (event: AppEvent) => void): Promise<() => void>
 }

@@ -132,3 +132,24 @@ test.each(scenarios.filter((s) => s !== 'loading' && s !== 'error' && !/already|
     if (scenario !== 'empty') expect(jobs[0]?.id).toBe(fixedJobId)
   },
 )
+
+test('a decode speed stands beside the limit of memory', async () => {
+  const limits = async (scenario: string) =>
+    (await fake(`scenario=${scenario}`).result(fixedRunId)).tasks.flatMap((task) =>
+      task.cells.flatMap(({ limit }) => (limit ? [limit.kind === 'known' ? limit.standing : limit.reason] : [])),
+    )
+  expect(new Set(await limits('full'))).toEqual(new Set(['within']))
+  expect(new Set(await limits('withheld'))).toEqual(new Set(['exceeded']))
+  expect(new Set(await limits('nodifference'))).toEqual(new Set(['bandwidth_not_measured']))
+})
+
+test('bandwidth measured again moves every limit, and only while nothing else is measured', async () => {
+  const backend = fake('scenario=partial')
+  expect((await backend.claims())[0]?.here).toBeNull()
+  const measured = await backend.measureBandwidth()
+  const here = (await backend.claims())[0]?.here
+  expect(here?.bandwidth).toEqual(measured)
+  for (const { limit_tps, bytes_per_token } of here?.limits ?? [])
+    expect(limit_tps).toBeCloseTo(measured.bytes_per_s / bytes_per_token)
+  await expect(fake('scenario=running').measureBandwidth()).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+})

@@ -22,11 +22,13 @@ import { tuning as tuningOf } from './fixtures/tuning'
 import type {
   AppEvent,
   CatalogueEntry,
+  ClaimsReport,
   DownloadSettings,
   ErrorReport,
   Job,
   JobKind,
   JobState,
+  LimitsHere,
   LiveUpdate,
   ModelEntry,
   ModelSource,
@@ -175,6 +177,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     catalogue_trust: null,
   }
   let token: TokenState = 'none'
+  let bandwidth = scenario === 'partial' ? null : machine.measuredBandwidth
   let clock = start
   let counter = 1
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -202,6 +205,13 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         details: { os_error: 5 },
       })
     return structuredClone(value())
+  }
+
+  /** What the models of a publication could do at most with the bandwidth of now. */
+  function limitsHere({ here }: ClaimsReport): LimitsHere | null {
+    if (!here || !bandwidth) return null
+    const faster = bandwidth.bytes_per_s / here.bandwidth.bytes_per_s
+    return { bandwidth, limits: here.limits.map((limit) => ({ ...limit, limit_tps: limit.limit_tps * faster })) }
   }
 
   function suiteOf(request: Pick<RunRequest, 'suite' | 'custom' | 'minutes'>): Suite {
@@ -636,7 +646,8 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
     appInfo: () =>
       scenario === 'error' || scenario === 'loading' ? Promise.resolve(machine.appInfo) : answer(() => machine.appInfo),
     device: () => answer(() => device),
-    deviceReport: () => answer(() => (device === machine.taciturnDevice ? machine.taciturnReport : machine.report)),
+    deviceReport: () =>
+      answer(() => ({ ...(device === machine.taciturnDevice ? machine.taciturnReport : machine.report), bandwidth })),
     models: () => answer(() => models),
     addModel: (path) =>
       answer(() => {
@@ -858,9 +869,17 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         return `/home/tester/Documents/pocketbench.${format === 'markdown' ? 'md' : format}`
       }),
     claims: () =>
+      answer(() => (scenario === 'empty' ? [] : claims.map((report) => ({ ...report, here: limitsHere(report) })))),
+    measureBandwidth: () =>
       answer(() => {
-        if (scenario === 'empty') return []
-        return scenario === 'partial' ? claims.map((report) => ({ ...report, here: null })) : claims
+        if (runs.some((run) => run.job.state === 'running'))
+          fail({
+            code: 'INVALID_INPUT',
+            message: 'something else is being measured now, and two measurements would disturb each other',
+            hint: 'Try again when it is done.',
+          })
+        bandwidth = { ...machine.measuredBandwidth, bytes_per_s: 20.6e9, measured_at: now() }
+        return bandwidth
       }),
     async subscribe(listener) {
       await answer(() => null)

@@ -54,6 +54,7 @@ export const tauriBackend: Backend = {
   result: (runId) => invoke('result', { runId }),
   samples: (runId) => invoke('samples', { runId }),
   claims: () => invoke('claims'),
+  measureBandwidth: () => invoke('measure_bandwidth'),
 
   async exportRun(runId, format) {
     const extension = extensions[format]

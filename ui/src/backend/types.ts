@@ -285,7 +285,11 @@ failure: ErrorReport | null,
 /**
  * What to know about its figures.
  */
-flags: Array<Flag>, };
+flags: Array<Flag>, 
+/**
+ * The limit that memory sets to its decode rate. Absent where it has none, or several tokens are decoded at once.
+ */
+limit: MemoryLimit | null, };
 
 /**
  * Where a cell stands.
@@ -723,6 +727,43 @@ repetitions: number,
 fixed_length: boolean, };
 
 /**
+ * A decode rate beside the limit that memory sets, with the arithmetic.
+ */
+export type DecodeLimit = { 
+/**
+ * Tokens a second that were reached: the median over the repetitions.
+ */
+tps: number, 
+/**
+ * Tokens before the one that is decoded, on average.
+ */
+depth: number, 
+/**
+ * Bytes read for one token at that depth: see [`bytes_per_token`].
+ */
+bytes_per_token: number, 
+/**
+ * What memory gives.
+ */
+bandwidth: MeasuredBandwidth, 
+/**
+ * Caches that may keep a part from one token to the next, where they are known.
+ */
+cache_bytes: number | null, 
+/**
+ * Tokens a second that memory allows: bandwidth ÷ bytes a token.
+ */
+limit_tps: number, 
+/**
+ * Rate ÷ limit.
+ */
+efficiency: number, 
+/**
+ * What that means.
+ */
+standing: LimitStanding, };
+
+/**
  * What is lost when a model is deleted.
  */
 export type DeletePreview = { 
@@ -788,6 +829,10 @@ logical_cores: number,
  */
 core_clusters: Array<CoreCluster>, 
 /**
+ * Caches of the second level and above, all of them together, where the system names every one.
+ */
+cache_bytes: number | null, 
+/**
  * Instruction sets that matter to llama.cpp.
  */
 cpu_features: Array<string>, 
@@ -825,9 +870,9 @@ export type DeviceReport = {
  */
 profile: DeviceProfile, 
 /**
- * Memory bandwidth in bytes a second, once it was measured.
+ * Memory bandwidth, once it was measured.
  */
-bandwidth: number | null, 
+bandwidth: MeasuredBandwidth | null, 
 /**
  * The engine's CPU variant that the last worker picked here.
  */
@@ -1698,6 +1743,16 @@ bytes_per_token: number,
 limit_tps: number, };
 
 /**
+ * How a decode rate stands to the limit of memory.
+ */
+export type LimitStanding = "within" | "cached" | "exceeded";
+
+/**
+ * Why no limit can be said.
+ */
+export type LimitUnknown = "bandwidth_not_measured" | "reads_not_known" | "not_on_cpu";
+
+/**
  * What memory bandwidth says to a figure.
  */
 export type LimitVerdict = "possible" | "doubtful" | "impossible" | "length_not_stated";
@@ -1724,9 +1779,9 @@ ignore_eos: boolean, };
  */
 export type LimitsHere = { 
 /**
- * Bytes a second that memory gives, as measured here.
+ * What memory gives, as measured here.
  */
-bandwidth: number, 
+bandwidth: MeasuredBandwidth, 
 /**
  * One a model of which it is known how much a token reads.
  */
@@ -1861,6 +1916,36 @@ n_ctx_train: number,
  * Whether the file carries a chat template.
  */
 has_chat_template: boolean, };
+
+/**
+ * How fast a device reads its memory, measured by reading it: no specification.
+ */
+export type MeasuredBandwidth = { 
+/**
+ * Bytes read a second by all threads together: the fastest of many passes.
+ */
+bytes_per_s: number, 
+/**
+ * Threads that read.
+ */
+threads: number, 
+/**
+ * Bytes of all that they read from.
+ */
+buffer_bytes: number, 
+/**
+ * When.
+ */
+measured_at: string, };
+
+/**
+ * The limit that memory sets to a decode rate, or why it is not known.
+ */
+export type MemoryLimit = { "kind": "known" } & DecodeLimit | { "kind": "unknown", 
+/**
+ * Why.
+ */
+reason: LimitUnknown, };
 
 /**
  * Memory of one entry. A part that was not measured is absent.

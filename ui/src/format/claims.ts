@@ -12,12 +12,10 @@ import type {
 } from '../backend/types'
 import { m } from '../paraglide/messages.js'
 import { categoryLabel, metricLabel } from './labels'
+import { rate } from './limits'
 import { formatBytes, formatCount, formatNumber, formatShare, formatSignificant } from './number'
 
 const noBreak = '\u00a0'
-
-/** What reads or moves so many bytes a second. */
-export const rate = (bytes: number): string => `${formatBytes(bytes)}/s`
 
 /** Tokens a second. */
 export const tps = (value: number): string => formatSignificant(value, 2) + noBreak + m.unit_tps()

@@ -106,7 +106,7 @@ fn the_smallest_effect_is_a_setting() {
     let mut b = Bench::of_two(vec![task("qa", Category::ShortQa, generate())]);
     b.answers(0, "qa", &FAST, 50.0, 300);
     b.answers(1, "qa", &SLOW, 50.0, 300);
-    let options = CompareOptions { min_effect: 0.6, cold_start_sla_ms: 1_000.0 };
+    let options = CompareOptions { min_effect: 0.6, cold_start_sla_ms: 1_000.0, ..CompareOptions::default() };
     let result = b.result_with(&options);
     assert_eq!(*verdict(&result, Metric::DecodeTps), RowVerdict::NoRealDifference);
     assert!((result.cold_start_sla_ms - 1_000.0).abs() < f64::EPSILON);

@@ -263,6 +263,7 @@ pub(crate) fn device() -> DeviceProfile {
         physical_cores: Some(2),
         logical_cores: 2,
         core_clusters: Vec::new(),
+        cache_bytes: None,
         cpu_features: Vec::new(),
         virtual_machine: None,
         ram_bytes: 8_000_000_000,

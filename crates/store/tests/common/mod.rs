@@ -44,6 +44,7 @@ pub fn device(name: &str) -> DeviceProfile {
         physical_cores: Some(4),
         logical_cores: 8,
         core_clusters: Vec::new(),
+        cache_bytes: None,
         cpu_features: vec!["avx2".into(), "fma".into()],
         virtual_machine: Some(false),
         ram_bytes: 16 << 30,
