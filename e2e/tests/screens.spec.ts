@@ -24,6 +24,7 @@ interface State {
 
 const result = `#/results/${runId}`
 const run = `#/run/${jobId}`
+const providers = '#/settings/providers'
 const here = `#/models/${encodeURIComponent('/home/tester/.local/share/pocketbench/models/SmolLM2-135M-Instruct-Q4_1.gguf')}`
 
 const openAll = async (page: Page) => {
@@ -88,6 +89,12 @@ const askTooMuch = async (page: Page) => {
   await page.getByTestId('threads').fill('64')
   await page.getByTestId('start').click()
   await expect(page.getByTestId('error-note')).toContainText('this device has 8')
+}
+
+const failVerify = async (page: Page) => {
+  const card = page.locator('[data-provider=holysheep]')
+  await card.getByTestId('verify').click()
+  await expect(card.getByTestId('error-note')).toBeVisible()
 }
 
 const states: State[] = [
@@ -250,6 +257,17 @@ const states: State[] = [
   { name: 'error-database-newer', hash: '#/', query: 'scenario=database-newer', shows: '[data-testid=error-page]' },
   { name: 'error-read-only', hash: '#/', query: 'scenario=read-only', shows: '[data-testid=error-page]' },
   { name: 'unknown', hash: '#/nonsense', shows: 'h1' },
+  { name: 'providers-full', hash: providers, shows: '[data-testid=provider]' },
+  {
+    name: 'providers-error-note',
+    hash: providers,
+    query: 'scenario=partial',
+    shows: '[data-testid=provider]',
+    prepare: failVerify,
+  },
+  { name: 'providers-empty', hash: providers, query: 'scenario=empty', shows: '[data-testid=empty]' },
+  { name: 'providers-loading', hash: providers, query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'providers-error', hash: providers, query: 'scenario=error', shows: 'main [data-testid=error-note]' },
 ]
 
 for (const state of states) {

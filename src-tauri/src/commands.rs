@@ -4,14 +4,15 @@ use crate::opened::Opened;
 use pocketbench_app_core::Result;
 use pocketbench_app_core::api::{
     AppEvent, AppInfo, CatalogueEntry, ClaimsReport, DeletePreview, DeviceReport, DownloadRequest, DownloadSettings,
-    Estimate, ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, RunRequest, RunSummary, SampleRow,
-    StorageUse, SuiteInfo, TokenState, TuneRequest, TuningState,
+    Estimate, ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, ProviderEntry, ProviderRequest, RunRequest,
+    RunSummary, SampleRow, StorageUse, SuiteInfo, TokenState, TuneRequest, TuningState,
 };
 use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::job::{Job, JobId};
 use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
+use pocketbench_app_core::domain::provider::ProviderPreset;
 use pocketbench_app_core::domain::run::RunId;
 use std::path::PathBuf;
 use tauri::State;
@@ -225,6 +226,40 @@ pub(crate) async fn measure_bandwidth(opened: State<'_, Opened>) -> Result<Measu
 #[tauri::command]
 pub(crate) async fn claims(opened: State<'_, Opened>) -> Result<Vec<ClaimsReport>> {
     opened.app().await?.claims().await
+}
+
+#[tauri::command]
+pub(crate) fn provider_presets() -> Vec<ProviderPreset> {
+    pocketbench_app_core::provider_presets().to_vec()
+}
+
+#[tauri::command]
+pub(crate) async fn providers(opened: State<'_, Opened>) -> Result<Vec<ProviderEntry>> {
+    opened.app().await?.providers().await
+}
+
+#[tauri::command]
+pub(crate) async fn save_provider(opened: State<'_, Opened>, request: ProviderRequest) -> Result<ProviderEntry> {
+    opened.app().await?.save_provider(&request).await
+}
+
+#[tauri::command]
+pub(crate) async fn remove_provider(opened: State<'_, Opened>, id: String) -> Result<()> {
+    opened.app().await?.remove_provider(&id).await
+}
+
+#[tauri::command]
+pub(crate) async fn set_provider_key(
+    opened: State<'_, Opened>,
+    id: String,
+    key: Option<String>,
+) -> Result<ProviderEntry> {
+    opened.app().await?.set_provider_key(&id, key).await
+}
+
+#[tauri::command]
+pub(crate) async fn verify_provider(opened: State<'_, Opened>, id: String) -> Result<ProviderEntry> {
+    opened.app().await?.verify_provider(&id).await
 }
 
 /// Sends what happens from now on, until the page is gone.

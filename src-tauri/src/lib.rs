@@ -75,6 +75,12 @@ pub(crate) fn app<R: tauri::Runtime>(builder: tauri::Builder<R>, config: Config)
         commands::export_run,
         commands::claims,
         commands::measure_bandwidth,
+        commands::provider_presets,
+        commands::providers,
+        commands::save_provider,
+        commands::remove_provider,
+        commands::set_provider_key,
+        commands::verify_provider,
         commands::subscribe,
     ])
 }

@@ -12,6 +12,6 @@ export interface NavEntry {
 /** What the rail and the bottom bar offer. One line a screen. */
 export const nav: NavEntry[] = [
   { href: benchHref, label: m.nav_bench, icon: 'bench', screens: ['bench', 'run', 'device'] },
-  { href: modelsHref, label: m.nav_models, icon: 'models', screens: ['models', 'model'] },
+  { href: modelsHref, label: m.nav_models, icon: 'models', screens: ['models', 'model', 'providers'] },
   { href: resultsHref, label: m.nav_results, icon: 'results', screens: ['results', 'result', 'claims'] },
 ]

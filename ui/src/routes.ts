@@ -9,6 +9,7 @@ export type Route =
   | { screen: 'claims' }
   | { screen: 'models' }
   | { screen: 'model'; id: string }
+  | { screen: 'providers' }
   | { screen: 'unknown' }
 
 export function parseRoute(hash: string): Route {
@@ -21,6 +22,7 @@ export function parseRoute(hash: string): Route {
     return second ? { screen: 'result', runId: second } : { screen: 'results' }
   if (second === undefined && first === 'claims') return { screen: 'claims' }
   if (rest.length === 0 && first === 'models') return second ? { screen: 'model', id: second } : { screen: 'models' }
+  if (rest.length === 0 && first === 'settings' && second === 'providers') return { screen: 'providers' }
   return { screen: 'unknown' }
 }
 
@@ -37,6 +39,7 @@ export const deviceHref = '#/device'
 export const resultsHref = '#/results'
 export const claimsHref = '#/claims'
 export const modelsHref = '#/models'
+export const providersHref = '#/settings/providers'
 /** `id`: a catalogue's id, or the path of a file that is here. */
 export const modelHref = (id: string): string => `#/models/${encodeURIComponent(id)}`
 export const runHref = (jobId: string): string => `#/run/${encodeURIComponent(jobId)}`

@@ -11,6 +11,7 @@ use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::roofline::MeasuredBandwidth;
+use pocketbench_domain::provider::{Price, Provider, ProviderPreset};
 use pocketbench_domain::run::RunId;
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
@@ -288,6 +289,51 @@ pub enum TokenState {
     KeyStore,
     /// In an encrypted file of this account, because the system has no key store that can be used.
     EncryptedFile,
+}
+
+/// A provider that was set up, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ProviderEntry {
+    /// As it was set up.
+    pub provider: Provider,
+    /// What it was made from.
+    pub preset: ProviderPreset,
+    /// Where its key is kept. The key itself never crosses this boundary.
+    pub key: TokenState,
+    /// The price of its usual model, where one is known.
+    pub price: Option<Price>,
+}
+
+/// How a provider is to be set up.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
+pub struct ProviderRequest {
+    /// What it is made from.
+    pub preset: String,
+    /// The one to change; `None`: a new one.
+    pub id: Option<String>,
+    /// For people; `None`: as the preset is called.
+    pub title: Option<String>,
+    /// `None`: as the preset says.
+    pub base_url: Option<String>,
+    /// Model that is used unless another is named.
+    pub model: Option<String>,
+}
+
+/// A price as a person sets it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct OwnPrice {
+    /// Id of the provider, or of its preset.
+    pub provider: String,
+    /// The model's name there.
+    pub model: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// A million tokens of prompt.
+    pub input: f64,
+    /// A million tokens of answer.
+    pub output: f64,
+    /// A million tokens of prompt from the provider's cache.
+    pub cached_input: Option<f64>,
 }
 
 /// A suite that can be picked.

@@ -111,10 +111,11 @@ impl App {
         self.client_with(settings).await?;
         self.store().set_setting(SETTINGS, settings).await?;
         self.0.queue.resize(settings.at_once);
+        self.0.providers.forget_all();
         Ok(())
     }
 
-    fn keys(&self) -> KeyStore {
+    pub(crate) fn keys(&self) -> KeyStore {
         KeyStore::open(&self.0.config.data_folder)
     }
 

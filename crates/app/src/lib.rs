@@ -14,6 +14,7 @@ mod library;
 mod llama_bench;
 mod meter;
 mod models;
+mod providers;
 mod record;
 mod report;
 mod results;
@@ -24,6 +25,7 @@ pub use claims::claims;
 pub use jobs::Events;
 pub use llama_bench::BenchRecord;
 pub use pocketbench_bench::{BALLOON_ARGUMENT, suites};
+pub use pocketbench_cloud::presets as provider_presets;
 pub use pocketbench_domain as domain;
 pub use pocketbench_worker::Launch;
 pub use report::{
@@ -114,6 +116,7 @@ struct Inner {
     queue: downloads::Queue,
     /// The engine that workers run, once it was asked.
     engine: tokio::sync::OnceCell<EngineInfo>,
+    providers: providers::Clients,
 }
 
 /// Latest runs that are asked for a worker: one that was only planned had none.
@@ -147,6 +150,7 @@ impl App {
             catalogue: catalogue::InUse::default(),
             queue: downloads::Queue::default(),
             engine: tokio::sync::OnceCell::new(),
+            providers: providers::Clients::default(),
         }))
     }
 

@@ -56,6 +56,8 @@ fn committed_types_are_what_rust_says() {
     all.visit::<RunResult>();
     all.visit::<DeviceProfile>();
     all.visit::<api::ClaimsReport>();
+    all.visit::<api::ProviderEntry>();
+    all.visit::<api::ProviderRequest>();
     let declarations: Vec<String> = all.found.into_values().collect();
     let text = format!(
         "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\n\n{}",
@@ -78,6 +80,16 @@ fn the_fakes_claims_are_those_that_ship() {
         "// Generated from models/claims/ by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\nimport type {{ ClaimsReport }} from '../types'\n\nexport const claims: ClaimsReport[] = {claims}\n"
     );
     hold("fixtures/claims.ts", &text);
+}
+
+/// So are its presets of providers.
+#[test]
+fn the_fakes_presets_are_those_that_ship() {
+    let presets = serde_json::to_string_pretty(pocketbench_app_core::provider_presets()).unwrap();
+    let text = format!(
+        "// Generated from models/providers.json by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\nimport type {{ ProviderPreset }} from '../types'\n\nexport const presets: ProviderPreset[] = {presets}\n"
+    );
+    hold("fixtures/presets.ts", &text);
 }
 
 /// Compares a generated file with the committed one, or writes it.

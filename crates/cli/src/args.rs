@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Find, judge, fetch, take in, verify and delete models.
     #[command(subcommand)]
     Models(Models),
+    /// Set up, check and remove providers of models that answer elsewhere.
+    #[command(subcommand)]
+    Providers(Providers),
     /// Show this machine as it is stored with every run.
     Device(Device),
     /// Show figures that others have published, and whether they can be true. None of them was measured here.
@@ -147,6 +150,88 @@ pub(crate) enum Models {
     },
     /// Show or change how downloads are done.
     Settings(ModelSettings),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Providers {
+    /// List the providers that are set up, or those that are known.
+    List {
+        /// Those that can be set up.
+        #[arg(long)]
+        known: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a provider up, or change it.
+    Add {
+        /// One of `providers list --known`, such as openai or ollama; custom for any other address.
+        preset: String,
+        /// The one to change; without it a new one is set up.
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+        /// What it is called.
+        #[arg(long, value_name = "NAME")]
+        title: Option<String>,
+        /// What /chat/completions is appended to, such as https://example.com/v1.
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+        /// Model that is used unless another is named.
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+    },
+    /// Ask a provider for its models, and say what is wrong if it does not answer.
+    Verify {
+        /// Its id.
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a provider and its key.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Keep a provider's key, read from standard input, in the system's key store; on a terminal, say where it is kept.
+    Key {
+        /// The provider's id.
+        id: String,
+        /// Forget it.
+        #[arg(long)]
+        clear: bool,
+    },
+    /// List the prices that are known, each with its date and source.
+    Prices {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set your own price of a model, or forget it.
+    Price(OwnPrice),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OwnPrice {
+    /// Id of the provider, or of its preset.
+    pub(crate) provider: String,
+    /// The model's name there.
+    pub(crate) model: String,
+    /// A million tokens of prompt.
+    #[arg(long, value_name = "AMOUNT", required_unless_present = "forget")]
+    pub(crate) input: Option<f64>,
+    /// A million tokens of answer.
+    #[arg(long, value_name = "AMOUNT", required_unless_present = "forget")]
+    pub(crate) output: Option<f64>,
+    /// A million tokens of prompt from the provider's cache.
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) cached: Option<f64>,
+    /// Three capital letters.
+    #[arg(long, default_value = "USD")]
+    pub(crate) currency: String,
+    /// Let the price that ships count again.
+    #[arg(long, conflicts_with_all = ["input", "output", "cached"])]
+    pub(crate) forget: bool,
 }
 
 #[derive(Debug, Args)]

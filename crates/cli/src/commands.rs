@@ -24,6 +24,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Runs(args) => runs(args).await,
         Command::Models(command) => crate::models::run(command).await,
         Command::Device(args) => device(&args).await,
+        Command::Providers(command) => crate::providers::run(command).await,
         Command::Claims { json } => {
             let claims = crate::models::looking().await?.claims().await?;
             crate::models::show(json, &claims, output::claims);

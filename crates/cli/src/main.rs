@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod models;
 mod output;
+mod providers;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -74,7 +75,10 @@ fn fail(error: &ErrorReport) -> ExitCode {
         | ErrorCode::FileNameUnsafe
         | ErrorCode::RepositoryWithoutGguf
         | ErrorCode::CatalogueInvalid
-        | ErrorCode::CatalogueUntrusted => exit::BAD_INPUT,
+        | ErrorCode::CatalogueUntrusted
+        | ErrorCode::ProviderModelUnknown
+        | ErrorCode::ProviderContextTooLong
+        | ErrorCode::ProviderRefused => exit::BAD_INPUT,
         ErrorCode::NetworkUnavailable
         | ErrorCode::NetworkMetered
         | ErrorCode::TlsFailed
@@ -89,7 +93,20 @@ fn fail(error: &ErrorReport) -> ExitCode {
         | ErrorCode::DownloadChanged
         | ErrorCode::DownloadLengthMismatch
         | ErrorCode::DownloadChecksumMismatch
-        | ErrorCode::DownloadNotAModel => exit::NETWORK,
+        | ErrorCode::DownloadNotAModel
+        | ErrorCode::ProviderUnauthorized
+        | ErrorCode::ProviderUnreachable
+        | ErrorCode::ProviderWrongUrl
+        | ErrorCode::ProviderQuotaExhausted
+        | ErrorCode::ProviderRateLimited
+        | ErrorCode::ProviderServerError
+        | ErrorCode::ProviderTlsFailed
+        | ErrorCode::ProviderStreamMalformed
+        | ErrorCode::ProviderStreamCut
+        | ErrorCode::ProviderTimeout
+        | ErrorCode::ProviderContentType
+        | ErrorCode::ProviderAnswerTooLarge
+        | ErrorCode::ProviderPaused => exit::NETWORK,
         _ => exit::FAILED,
     })
 }

@@ -254,15 +254,20 @@ async fn token(clear: bool) -> Result<u8> {
     } else if std::io::stdin().is_terminal() {
         app.hub_token().await?
     } else {
-        let mut token = String::new();
-        std::io::stdin()
-            .take(8192)
-            .read_to_string(&mut token)
-            .map_err(|error| ErrorReport::new(ErrorCode::InvalidInput, format!("the token cannot be read: {error}")))?;
-        app.set_hub_token(Some(token.trim_end_matches(['\r', '\n']).to_owned())).await?
+        app.set_hub_token(Some(secret()?)).await?
     };
     output::token(state);
     Ok(0)
+}
+
+/// A secret from standard input, without the line break at its end.
+pub(crate) fn secret() -> Result<String> {
+    let mut secret = String::new();
+    std::io::stdin()
+        .take(8192)
+        .read_to_string(&mut secret)
+        .map_err(|error| ErrorReport::new(ErrorCode::InvalidInput, format!("it cannot be read: {error}")))?;
+    Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 async fn settings(changes: ModelSettings) -> Result<u8> {

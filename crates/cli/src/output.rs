@@ -5,8 +5,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pocketbench_app_core::api::{
-    CatalogueEntry, ClaimsReport, DeletePreview, FitReport, FoundModel, LiveUpdate, ModelEntry, RunSummary,
-    SpeedForecast, TokenState, TuningState,
+    CatalogueEntry, ClaimsReport, DeletePreview, FitReport, FoundModel, LiveUpdate, ModelEntry, ProviderEntry,
+    RunSummary, SpeedForecast, TokenState, TuningState,
 };
 use pocketbench_app_core::domain::ErrorReport;
 use pocketbench_app_core::domain::claims::{BandwidthCertainty, Claim, ClaimSet};
@@ -17,6 +17,7 @@ use pocketbench_app_core::domain::format::{bytes, significant, threads};
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::domain::metric::Metric;
 use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
+use pocketbench_app_core::domain::provider::{KeyCheck, Price, ProviderPreset};
 use pocketbench_app_core::domain::tuning::{TuningAxis, TuningCandidate, TuningReason, TuningStep};
 use pocketbench_app_core::{
     LIMIT_LABEL, figure, letter, limit_notes, limits, memory_gives, reason_says, remarks, row_says, wire_name,
@@ -482,6 +483,105 @@ fn class(fit: Option<&Fit>) -> String {
 
 fn speed(speed: Option<&SpeedForecast>) -> String {
     speed.map_or_else(|| "–".to_owned(), |s| format!("{:.0} ({:.0}–{:.0})", s.tokens_per_s, s.low, s.high))
+}
+
+/// The providers that are set up.
+pub(crate) fn providers(providers: &[ProviderEntry]) {
+    if providers.is_empty() {
+        note("No providers yet. Set one up with: pocketbench providers add PRESET");
+        return;
+    }
+    let mut list = table();
+    list.set_header(head(&["Id", "Name", "Address", "Model", "Key", "Checked"]));
+    for entry in providers {
+        let provider = &entry.provider;
+        let checked =
+            provider.checked.as_ref().map_or("–".to_owned(), |checked| checked.at.format("%F %R").to_string());
+        list.add_row([
+            Cell::new(&provider.id),
+            Cell::new(printable(&provider.title)),
+            Cell::new(printable(&provider.base_url)),
+            Cell::new(printable(provider.model.as_deref().unwrap_or("–"))),
+            Cell::new(key_state(entry.key)),
+            Cell::new(checked),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+/// The providers that are known.
+pub(crate) fn provider_presets(presets: &[ProviderPreset]) {
+    let mut list = table();
+    list.set_header(head(&["Preset", "Name", "Address", "Key", "Documents"]));
+    for preset in presets {
+        list.add_row([
+            preset.id.as_str(),
+            &preset.title,
+            preset.base_url.as_deref().unwrap_or("yours"),
+            if preset.needs_key { "needed" } else { "if it asks for one" },
+            preset.docs.as_deref().unwrap_or("–"),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+/// What a check found.
+pub(crate) fn checked(entry: &ProviderEntry) {
+    let Some(checked) = &entry.provider.checked else { return };
+    let key = match checked.key {
+        KeyCheck::None => "No key was sent, and none was asked for.",
+        KeyCheck::Accepted => "The key is accepted.",
+        KeyCheck::NotTested => {
+            "It lists its models without a key, too: the first message will tell whether the key is good."
+        }
+    };
+    note(&format!(
+        "{} answers, with {} models, in {} ms. {key}",
+        printable(&entry.provider.title),
+        checked.models.len(),
+        checked.took_ns / 1_000_000
+    ));
+    text(&checked.models.iter().map(|model| format!("{}\n", printable(model))).collect::<String>());
+}
+
+/// Prices with their dates and sources.
+pub(crate) fn prices(prices: &[Price]) {
+    let mut list = table();
+    list.set_header(head(&["Provider", "Model", "Currency", "Input/M", "Output/M", "Cached/M", "As of", "Source"]));
+    for price in prices {
+        list.add_row([
+            Cell::new(printable(&price.provider)),
+            Cell::new(printable(&price.model)),
+            Cell::new(printable(&price.currency)),
+            right(price.input.to_string()),
+            right(price.output.to_string()),
+            right(price.cached_input.map_or("–".to_owned(), |price| price.to_string())),
+            Cell::new(price.as_of.to_string()),
+            Cell::new(printable(&price.source)),
+        ]);
+    }
+    text(&format!("{list}\n"));
+}
+
+/// Where a provider's key is kept.
+pub(crate) fn provider_key(entry: &ProviderEntry) {
+    note(&match entry.key {
+        TokenState::None => {
+            format!(
+                "There is no key. Give it on standard input: pocketbench providers key {} < FILE",
+                entry.provider.id
+            )
+        }
+        state => format!("The key is kept in {}.", key_state(state)),
+    });
+}
+
+fn key_state(state: TokenState) -> &'static str {
+    match state {
+        TokenState::None => "–",
+        TokenState::KeyStore => "the key store",
+        TokenState::EncryptedFile => "an encrypted file",
+    }
 }
 
 /// The models that are here.

@@ -4,11 +4,10 @@ use crate::error::CloudError;
 use crate::keys::Secret;
 use url::{Host, Url};
 
-/// One model behind an OpenAI-compatible interface.
+/// Where a provider's OpenAI-compatible interface is, and the key to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     base_url: Url,
-    model: String,
     key: Option<Secret>,
 }
 
@@ -16,7 +15,7 @@ impl Endpoint {
     /// Describes an endpoint. `base_url` is what `/chat/completions` is appended to, such as `https://example.com/v1`.
     ///
     /// It must be `https`; `http` is accepted for this machine and the local network, where servers for a household run.
-    pub fn new(base_url: &str, model: &str, key: Option<Secret>) -> Result<Self, CloudError> {
+    pub fn new(base_url: &str, key: Option<Secret>) -> Result<Self, CloudError> {
         let mut base_url = Url::parse(base_url.trim()).map_err(|_| CloudError::BaseUrl("is no URL"))?;
         let host = base_url.host().ok_or(CloudError::BaseUrl("names no server"))?;
         match base_url.scheme() {
@@ -33,12 +32,7 @@ impl Endpoint {
         }
         let path = base_url.path().trim_end_matches('/').to_owned();
         base_url.set_path(&path);
-
-        let model = model.trim();
-        if !(1..=256).contains(&model.chars().count()) || model.chars().any(char::is_control) {
-            return Err(CloudError::ModelName);
-        }
-        Ok(Self { base_url, model: model.to_owned(), key })
+        Ok(Self { base_url, key })
     }
 
     /// The base URL without a slash at its end.
@@ -47,10 +41,26 @@ impl Endpoint {
         self.base_url.as_str().trim_end_matches('/')
     }
 
-    /// The model's name at the provider.
+    /// The provider's host, for messages.
     #[must_use]
-    pub fn model(&self) -> &str {
-        &self.model
+    pub fn host(&self) -> &str {
+        self.base_url.host_str().unwrap_or_default()
+    }
+
+    /// Same scheme, host and port: a key that was given for the one is good for the other.
+    #[must_use]
+    pub fn same_origin(&self, other: &Self) -> bool {
+        self.base_url.origin() == other.base_url.origin()
+    }
+
+    /// On this machine or the local network, where no proxy leads.
+    pub(crate) fn is_local(&self) -> bool {
+        self.base_url.host().is_some_and(|host| is_local(&host))
+    }
+
+    /// The address of a path below the base URL, such as `chat/completions`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/{}", self.base_url(), path.trim_start_matches('/'))
     }
 
     /// The key, where one is needed.
@@ -58,6 +68,13 @@ impl Endpoint {
     pub fn key(&self) -> Option<&Secret> {
         self.key.as_ref()
     }
+}
+
+/// A model's name as a provider knows it, white space around it ignored.
+pub fn model_name(name: &str) -> Result<&str, CloudError> {
+    let name = name.trim();
+    let sound = (1..=256).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if sound { Ok(name) } else { Err(CloudError::ModelName) }
 }
 
 /// This machine or the local network.
@@ -89,15 +106,16 @@ mod tests {
             ("http://[::1]:1234/v1", "http://[::1]:1234/v1"),
             ("http://nas.local/v1", "http://nas.local/v1"),
         ] {
-            let endpoint = Endpoint::new(given, " some/model ", None).unwrap();
-            assert_eq!((endpoint.base_url(), endpoint.model(), endpoint.key()), (kept, "some/model", None));
+            let endpoint = Endpoint::new(given, None).unwrap();
+            assert_eq!((endpoint.base_url(), endpoint.key()), (kept, None));
+            assert_eq!(endpoint.url("models"), format!("{kept}/models"));
         }
     }
 
     #[test]
     fn an_address_that_is_unsafe_or_none_is_refused() {
         for plain in ["http://example.com/v1", "http://8.8.8.8", "http://localhost.example.com", "http://notlocal"] {
-            assert_eq!(Endpoint::new(plain, "m", None), Err(CloudError::NotEncrypted), "{plain}");
+            assert_eq!(Endpoint::new(plain, None), Err(CloudError::NotEncrypted), "{plain}");
         }
         for bad in [
             "",
@@ -111,7 +129,7 @@ mod tests {
             "https://example.com/v1?key=secret",
             "https://example.com/v1#secret",
         ] {
-            let error = Endpoint::new(bad, "m", None).unwrap_err();
+            let error = Endpoint::new(bad, None).unwrap_err();
             assert!(matches!(error, CloudError::BaseUrl(_)), "{bad}: {error:?}");
             let report = ErrorReport::from(error);
             assert_eq!(report.code, ErrorCode::InvalidInput);
@@ -121,15 +139,16 @@ mod tests {
 
     #[test]
     fn a_model_needs_a_name() {
+        assert_eq!(model_name(" some/model "), Ok("some/model"));
         for name in ["", "  ", "two\nlines", &"x".repeat(257)] {
-            assert_eq!(Endpoint::new("https://example.com", name, None), Err(CloudError::ModelName));
+            assert_eq!(model_name(name), Err(CloudError::ModelName));
         }
     }
 
     #[test]
     fn a_key_is_never_shown() {
         let key = Secret::new(" sk-abc123 \n").unwrap();
-        let endpoint = Endpoint::new("https://example.com", "m", Some(key)).unwrap();
+        let endpoint = Endpoint::new("https://example.com", Some(key)).unwrap();
         assert_eq!(endpoint.key().map(Secret::expose), Some("sk-abc123"));
         let shown = format!("{endpoint:?} {endpoint:#?}");
         assert!(shown.contains("Secret(…)") && !shown.contains("abc123"), "{shown}");

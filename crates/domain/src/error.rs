@@ -97,6 +97,40 @@ pub enum ErrorCode {
     CatalogueInvalid,
     /// The catalogue from the network is not signed by who may sign it, or not the one that was pinned.
     CatalogueUntrusted,
+    /// The provider does not accept the key, or what the key may do (401, 403).
+    ProviderUnauthorized,
+    /// No way to the provider: no network, no such name, nobody answers.
+    ProviderUnreachable,
+    /// There is no OpenAI-compatible interface at that address.
+    ProviderWrongUrl,
+    /// The account has no credit or quota left (402, 429).
+    ProviderQuotaExhausted,
+    /// Too many requests (429), also after waiting as asked.
+    ProviderRateLimited,
+    /// The provider fails (5xx), also after trying again.
+    ProviderServerError,
+    /// The provider's certificate or its encryption cannot be trusted.
+    ProviderTlsFailed,
+    /// The provider's answer is not what the interface says; what came before is kept.
+    ProviderStreamMalformed,
+    /// The answer broke off; what came before is kept.
+    ProviderStreamCut,
+    /// Nothing came for too long; what came before is kept.
+    ProviderTimeout,
+    /// The answer says of itself that it is something else.
+    ProviderContentType,
+    /// The answer is larger than any answer should be; what came before is kept.
+    ProviderAnswerTooLarge,
+    /// The provider has no model of that name.
+    ProviderModelUnknown,
+    /// The conversation is longer than the model's context.
+    ProviderContextTooLong,
+    /// The provider does not accept the request for another reason (4xx).
+    ProviderRefused,
+    /// The provider failed too often just now and is left alone for a while.
+    ProviderPaused,
+    /// The month's budget is spent, or what is asked for cannot be held against it.
+    BudgetExhausted,
     /// The system's key store cannot be used.
     KeyStoreUnavailable,
     /// A suite file breaks its schema.

@@ -18,6 +18,7 @@ pub mod job;
 pub mod metric;
 pub mod model;
 pub mod pressure;
+pub mod provider;
 pub mod roofline;
 pub mod run;
 pub mod settings;

@@ -17,6 +17,7 @@ mod jobs;
 mod lock;
 mod model_files;
 mod models;
+mod providers;
 mod remote_files;
 mod runs;
 mod samples;

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{at, device, fill, fresh, generation, id, job, model, run, sample, session, tuning};
+use common::{at, device, fill, fresh, generation, id, job, model, provider, run, sample, session, tuning};
 use pocketbench_domain::catalogue::ModelSource;
 use pocketbench_domain::conditions::{Conditions, Reading, SensorClass, Temperature};
 use pocketbench_domain::job::{Job, JobId, JobKind, JobState};
+use pocketbench_domain::provider::Provider;
 use pocketbench_domain::run::{CellId, CellState, Measured, Round, RunId, Sample, SampleId, SessionId};
 use pocketbench_domain::suite::Category;
 use pocketbench_domain::{ErrorCode, ErrorReport};
@@ -464,4 +465,21 @@ async fn what_the_sensors_said_is_kept_beside_the_sample_and_goes_with_its_run()
 
     store.delete_run(run.id).await.unwrap();
     assert!(store.readings(run.id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn providers_keep_their_order_and_their_names() {
+    let (_folder, store) = fresh().await;
+    let (first, second) = (provider("zed"), provider("home"));
+    store.save_provider(&first, at(0)).await.unwrap();
+    store.save_provider(&second, at(1)).await.unwrap();
+    assert_eq!(store.providers().await.unwrap(), [first.clone(), second.clone()]);
+    let changed = Provider { model: None, checked: None, ..first };
+    store.save_provider(&changed, at(2)).await.unwrap();
+    assert_eq!(store.providers().await.unwrap(), [changed, second.clone()]);
+    store.remove_provider("zed").await.unwrap();
+    assert_eq!(store.providers().await.unwrap(), [second]);
+    assert!(matches!(store.remove_provider("zed").await, Err(StoreError::NotFound { .. })));
+    // A name that could be anything else is refused by the database itself.
+    assert!(store.save_provider(&provider("A b"), at(3)).await.is_err());
 }

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{at, fill, id, model};
+use common::{at, fill, id, model, provider};
 use pocketbench_domain::run::{CellState, RunId};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::{Access, DATABASE_FILE, MIGRATIONS, ModelFile, Store};
@@ -73,6 +73,7 @@ async fn write_records(store: &Store) {
         .await
         .unwrap();
     store.set_setting("threads", &4).await.unwrap();
+    store.save_provider(&provider("home"), at(0)).await.unwrap();
 }
 
 /// A database as SQL text: tables, rows, then indexes and triggers.
@@ -146,6 +147,9 @@ async fn every_released_schema_is_brought_up_to_date_with_its_data() {
         assert_eq!(store.referenced_files().await.unwrap(), expected.referenced_files().await.unwrap());
         assert_eq!(store.setting::<u32>("threads").await.unwrap(), Some(4));
         assert_eq!(store.runs(10).await.unwrap(), expected.runs(10).await.unwrap());
+        // Schemas before the fourth have none.
+        let providers = if schema < 4 { Vec::new() } else { expected.providers().await.unwrap() };
+        assert_eq!(store.providers().await.unwrap(), providers);
 
         store.close().await;
         let pool = connect(&data.path().join(DATABASE_FILE)).await;

@@ -18,6 +18,9 @@ import type {
   MeasuredBandwidth,
   ModelEntry,
   ModelSource,
+  ProviderEntry,
+  ProviderPreset,
+  ProviderRequest,
   RunRequest,
   RunResult,
   RunSummary,
@@ -96,6 +99,15 @@ export interface Backend {
   claims(): Promise<ClaimsReport[]>
   /** Measures anew how fast memory is read, which takes a second, and keeps that. */
   measureBandwidth(): Promise<MeasuredBandwidth>
+  /** Providers that are known before anything is set up. */
+  providerPresets(): Promise<ProviderPreset[]>
+  providers(): Promise<ProviderEntry[]>
+  saveProvider(request: ProviderRequest): Promise<ProviderEntry>
+  removeProvider(id: string): Promise<void>
+  /** Keeps a provider's key, or forgets it. It never comes back. */
+  setProviderKey(id: string, key: string | null): Promise<ProviderEntry>
+  /** Asks a provider for its models. Rejected with what is wrong. */
+  verifyProvider(id: string): Promise<ProviderEntry>
   /** Calls the listener for every event from now on. Resolves, once events flow, to a function that ends it. */
   subscribe(listener: (event: AppEvent) => void): Promise<() => void>
 }

@@ -5,6 +5,8 @@ import type { Backend } from './backend'
 import * as shop from './fixtures/catalogue'
 import { claims } from './fixtures/claims'
 import * as machine from './fixtures/machine'
+import { presets } from './fixtures/presets'
+import * as elsewhere from './fixtures/providers'
 import {
   conclude,
   coolEnough,
@@ -32,6 +34,7 @@ import type {
   LiveUpdate,
   ModelEntry,
   ModelSource,
+  ProviderEntry,
   RunEntry,
   RunRequest,
   RunResult,
@@ -192,6 +195,15 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
   }
 
   /** Answers as the scenario wants: later, never, or with an error. */
+  let providers: ProviderEntry[] =
+    scenario === 'empty' ? [] : structuredClone(scenario === 'partial' ? elsewhere.unchecked : elsewhere.providers)
+  function providerOf(id: string): ProviderEntry {
+    return (
+      providers.find(({ provider }) => provider.id === id) ??
+      fail({ code: 'NOT_FOUND', message: `there is no provider “${id}”`, hint: 'Look it up in the list of providers.' })
+    )
+  }
+
   async function answer<T>(value: () => T): Promise<T> {
     if (scenario === 'loading') return new Promise<T>(() => undefined)
     await Promise.resolve()
@@ -880,6 +892,80 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
           })
         bandwidth = { ...machine.measuredBandwidth, bytes_per_s: 20.6e9, measured_at: now() }
         return bandwidth
+      }),
+    providerPresets: () => answer(() => presets),
+    providers: () => answer(() => providers),
+    saveProvider: (request) =>
+      answer(() => {
+        const preset = presets.find(({ id }) => id === request.preset)
+        if (!preset) return fail({ code: 'NOT_FOUND', message: `there is no preset “${request.preset}”` })
+        const baseUrl = request.base_url ?? preset.base_url ?? ''
+        if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(baseUrl))
+          fail({
+            code: 'INVALID_INPUT',
+            message: 'The endpoint cannot be used: the address is no URL.',
+            hint: "Copy the base URL from the provider's page, such as https://example.com/v1.",
+          })
+        const before = providers.find(({ provider }) => provider.id === request.id)
+        const sameHost = before && new URL(before.provider.base_url).origin === new URL(baseUrl).origin
+        const provider = {
+          id:
+            before?.provider.id ?? (providers.some((p) => p.provider.id === preset.id) ? `${preset.id}-2` : preset.id),
+          title: request.title ?? preset.title,
+          preset: preset.id,
+          base_url: baseUrl,
+          model: request.model,
+          checked: before?.provider.base_url === baseUrl ? before.provider.checked : null,
+        }
+        const entry: ProviderEntry = { provider, preset, key: (sameHost && before.key) || 'none', price: null }
+        if (before) providers.splice(providers.indexOf(before), 1, entry)
+        else providers.push(entry)
+        return entry
+      }),
+    removeProvider: (id) =>
+      answer(() => {
+        providers = providers.filter(({ provider }) => provider.id !== id)
+      }),
+    setProviderKey: (id, key) =>
+      answer(() => {
+        const entry = providerOf(id)
+        const prefix = entry.preset.key_prefix
+        if (key !== null && /\s/.test(key.trim()))
+          fail({
+            code: 'INVALID_INPUT',
+            message: 'this is no token: it is empty, too long, or has spaces or line breaks in it',
+            hint: 'Copy it again, without anything around it.',
+          })
+        if (key !== null && prefix && !key.startsWith(prefix))
+          fail({
+            code: 'INVALID_INPUT',
+            message: `The endpoint cannot be used: every key of ${entry.preset.title} begins with “${prefix}”, and this one does not.`,
+            hint: "Copy the whole key from the provider's page.",
+          })
+        entry.key = key === null ? 'none' : 'key_store'
+        entry.provider.checked = null
+        return entry
+      }),
+    verifyProvider: (id) =>
+      answer(() => {
+        const entry = providerOf(id)
+        if (scenario === 'offline')
+          fail({
+            code: 'PROVIDER_UNREACHABLE',
+            message: `${new URL(entry.provider.base_url).host} cannot be reached: name or service not known`,
+            hint: 'Check the network, the address and the proxy; for a server of your own, that it runs.',
+          })
+        if (entry.preset.needs_key && entry.key === 'none')
+          fail({
+            code: 'PROVIDER_UNAUTHORIZED',
+            message: `${new URL(entry.provider.base_url).host} does not accept the key: “Missing bearer authentication”`,
+            hint: 'It wants a key: make one at the provider and enter it in the settings.',
+          })
+        entry.provider.checked = {
+          ...elsewhere.checked,
+          key: entry.key === 'none' ? 'none' : entry.provider.preset === 'openrouter' ? 'not_tested' : 'accepted',
+        }
+        return entry
       }),
     async subscribe(listener) {
       await answer(() => null)

@@ -55,6 +55,12 @@ export const tauriBackend: Backend = {
   samples: (runId) => invoke('samples', { runId }),
   claims: () => invoke('claims'),
   measureBandwidth: () => invoke('measure_bandwidth'),
+  providerPresets: () => invoke('provider_presets'),
+  providers: () => invoke('providers'),
+  saveProvider: (request) => invoke('save_provider', { request }),
+  removeProvider: (id) => invoke('remove_provider', { id }),
+  setProviderKey: (id, key) => invoke('set_provider_key', { id, key }),
+  verifyProvider: (id) => invoke('verify_provider', { id }),
 
   async exportRun(runId, format) {
     const extension = extensions[format]

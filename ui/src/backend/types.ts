@@ -1161,7 +1161,7 @@ memory: MemorySummary, };
 /**
  * Stable, machine-readable name of what went wrong. The UI and scripts switch on it; the words may change.
  */
-export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "MEASUREMENT_INTERRUPTED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
+export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "MEASUREMENT_INTERRUPTED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "PROVIDER_UNAUTHORIZED" | "PROVIDER_UNREACHABLE" | "PROVIDER_WRONG_URL" | "PROVIDER_QUOTA_EXHAUSTED" | "PROVIDER_RATE_LIMITED" | "PROVIDER_SERVER_ERROR" | "PROVIDER_TLS_FAILED" | "PROVIDER_STREAM_MALFORMED" | "PROVIDER_STREAM_CUT" | "PROVIDER_TIMEOUT" | "PROVIDER_CONTENT_TYPE" | "PROVIDER_ANSWER_TOO_LARGE" | "PROVIDER_MODEL_UNKNOWN" | "PROVIDER_CONTEXT_TOO_LONG" | "PROVIDER_REFUSED" | "PROVIDER_PAUSED" | "BUDGET_EXHAUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
 
 /**
  * An error in plain words: what happened and what to do next.
@@ -3650,3 +3650,11 @@ export type Work = { "kind": "load",
  * Drop the file from the page cache first.
  */
 cold: boolean, } | { "kind": "generate" } & GenerateRequest | { "kind": "batch" } & BatchRequest | { "kind": "synthetic" } & SyntheticRequest | { "kind": "sustained" } & SustainedRequest;
+
+export type Checked = { at: string, models: Array<string>, key: KeyCheck, took_ns: number, };
+export type KeyCheck = "none" | "accepted" | "not_tested";
+export type Price = { provider: string, model: string, currency: string, input: number, output: number, cached_input: number | null, as_of: string, source: string, };
+export type Provider = { id: string, title: string, preset: string, base_url: string, model: string | null, checked: Checked | null, };
+export type ProviderPreset = { id: string, title: string, base_url: string | null, needs_key: boolean, key_prefix: string | null, metered: boolean, key_check: string | null, docs: string | null, };
+export type ProviderEntry = { provider: Provider, preset: ProviderPreset, key: TokenState, price: Price | null, };
+export type ProviderRequest = { preset: string, id: string | null, title: string | null, base_url: string | null, model: string | null, };

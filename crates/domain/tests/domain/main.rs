@@ -9,6 +9,7 @@ mod fixture;
 mod format;
 mod metric;
 mod pressure;
+mod provider;
 mod roofline;
 mod stats;
 mod sweep;

@@ -10,6 +10,7 @@ use pocketbench_domain::generate::{
 };
 use pocketbench_domain::job::{Job, JobId, JobKind, JobState, Progress};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
+use pocketbench_domain::provider::{Checked, KeyCheck, Provider};
 use pocketbench_domain::run::{
     Cell, CellId, CellState, LoadMeasured, Measured, RunEntry, RunId, RunRecord, RunSpec, Sample, SampleId, Session,
     SessionId,
@@ -52,6 +53,23 @@ pub fn device(name: &str) -> DeviceProfile {
         swap_bytes: 0,
         storage_free_bytes: None,
         battery: Some(Battery { percent: Some(81.5), charging: Some(true) }),
+    }
+}
+
+/// A provider that was checked.
+pub fn provider(id: &str) -> Provider {
+    Provider {
+        id: id.into(),
+        title: format!("The one at {id}"),
+        preset: "custom".into(),
+        base_url: "http://localhost:8080/v1".into(),
+        model: Some("some/model".into()),
+        checked: Some(Checked {
+            at: at(7),
+            models: vec!["some/model".into(), "another".into()],
+            key: KeyCheck::Accepted,
+            took_ns: 12_345_678,
+        }),
     }
 }
 
