@@ -541,7 +541,9 @@ pub(crate) fn checked(entry: &ProviderEntry) {
         checked.models.len(),
         checked.took_ns / 1_000_000
     ));
-    text(&checked.models.iter().map(|model| format!("{}\n", printable(model))).collect::<String>());
+    for model in &checked.models {
+        text(&format!("{}\n", printable(model)));
+    }
 }
 
 /// Prices with their dates and sources.

@@ -305,7 +305,7 @@ async fn a_provider_may_say_when_to_come_back() {
         for status in [429, 503] {
             let header = header.clone();
             let server = Server::start(move |request| match request.n {
-                0 => whole(status, &[("Retry-After", &header)], ""),
+                0 => whole(status, &[("Retry-After", header.as_str())], ""),
                 _ => good(&["fine"]),
             })
             .await;
@@ -367,7 +367,7 @@ async fn neither_key_nor_words_follow_a_redirect() {
     let to = thief.base();
     for status in [301, 302, 303, 307, 308] {
         let to = format!("{to}/chat/completions?from=secret-query");
-        let server = Server::start(move |_| whole(status, &[("Location", &to)], "")).await;
+        let server = Server::start(move |_| whole(status, &[("Location", to.as_str())], "")).await;
         let client = server.client(options());
         let reply = chat(&client, &ask("private")).await;
         assert_eq!(code(&reply.end), Some(ErrorCode::ProviderWrongUrl));
@@ -450,8 +450,8 @@ async fn verify_lists_models_and_says_whether_the_key_counts() {
     }
 }
 
-#[tokio::test]
-async fn a_key_with_a_line_break_never_gets_near_a_request() {
+#[test]
+fn a_key_with_a_line_break_never_gets_near_a_request() {
     for bad in ["sk-a\nX-Evil: 1", "sk-a\r\n\r\nGET / HTTP/1.1", "sk a"] {
         let error = Secret::new(bad).unwrap_err();
         let report = ErrorReport::from(error);

@@ -65,7 +65,7 @@ impl Plan {
         let mut random = fastrand::Rng::with_seed(number as u64);
         let words = (0..random.usize(1..30)).map(|_| {
             let letters = (0..random.usize(1..9)).map(|_| random.choice(['a', 'é', '字', '😀', '"', '\\', '\n', ' ']));
-            letters.map(|letter| letter.expect("one of several")).collect()
+            letters.map(|letter| letter.expect("one of several")).collect::<String>()
         });
         let words: Vec<String> = words.collect();
         let before = random.usize(0..=words.len());

@@ -156,8 +156,8 @@ fn names_of_providers_and_reasons() {
 proptest! {
     #[test]
     fn more_tokens_never_cost_less(
-        (input, output, cached) in (0.0..1000.0, 0.0..1000.0, 0.0..1000.0),
-        (prompt, share, completion, more) in (0u64..1 << 40, 0.0..1.0, 0u64..1 << 40, 0u64..1 << 30),
+        (input, output, cached) in (0.0..1000.0_f64, 0.0..1000.0_f64, 0.0..1000.0_f64),
+        (prompt, share, completion, more) in (0..1_u64 << 40, 0.0..1.0_f64, 0..1_u64 << 40, 0..1_u64 << 30),
     ) {
         let p = price("m", input, output, Some(cached));
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the prompt")]
