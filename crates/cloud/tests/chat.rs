@@ -172,7 +172,7 @@ async fn a_provider_that_is_not_there_is_told_from_one_that_cannot_be_trusted() 
     }
 
     let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    let key = tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()).into();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
