@@ -302,6 +302,27 @@ export type CellState = "pending" | "done" | "failed";
 export type Certainty = "low" | "moderate" | "high";
 
 /**
+ * What a check of a provider found.
+ */
+export type Checked = { 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * Names of its models, as it lists them.
+ */
+models: Array<string>, 
+/**
+ * Whether the key was shown to matter: some providers list their models to everyone.
+ */
+key: KeyCheck, 
+/**
+ * Time until the list was there, in nanoseconds.
+ */
+took_ns: number, };
+
+/**
  * A check and what follows from it.
  */
 export type CheckedFinding = { 
@@ -548,35 +569,6 @@ findings: Array<CheckedFinding>,
  * What this device could do with the same models. Absent while its memory bandwidth is not known.
  */
 here: LimitsHere | null, };
-
-/**
- * How an entry starts when its file is not in memory.
- */
-export type ColdStart = { 
-/**
- * The entry.
- */
-slot: number, 
-/**
- * The limit, in milliseconds.
- */
-limit_ms: number, 
-/**
- * Median time from starting the process to the first token; absent if no cold start was measured.
- */
-first_token_ms: number | null, 
-/**
- * Whether that is within the limit.
- */
-met: boolean | null, 
-/**
- * What it consists of.
- */
-budget: StartBudget | null, 
-/**
- * What would meet it, what costs nothing first. Empty if it is met, or if nothing known does.
- */
-advice: Array<StartAdvice>, };
 
 /**
  * What the machine was like during a span.
@@ -1636,6 +1628,11 @@ export type JobKind = "run" | "tune" | "verify" | "download" | "import";
 export type JobState = "queued" | "running" | "paused" | "done" | "failed" | "cancelled" | "interrupted";
 
 /**
+ * What a check says about the key.
+ */
+export type KeyCheck = "none" | "accepted" | "not_tested";
+
+/**
  * Number format of the KV cache.
  */
 export type KvType = "f32" | "f16" | "q8_0" | "q4_0";
@@ -2260,63 +2257,41 @@ total_bytes: number | null,
 job_id: JobId | null, };
 
 /**
- * How an entry did with so much memory left free.
+ * What a model's tokens cost at a provider, as an entry of `models/prices.json` or as a person set it.
  */
-export type PressureOutcome = { "kind": "full_speed" } | { "kind": "slower" } | { "kind": "died", 
+export type Price = { 
 /**
- * How.
+ * Preset or id of the provider.
  */
-failure: ErrorReport, } | { "kind": "not_measured", 
+provider: string, 
 /**
- * Why, where something failed.
+ * The model's name there.
  */
-failure: ErrorReport | null, };
-
+model: string, 
 /**
- * All of them, the most memory first.
+ * ISO 4217, such as `USD`.
  */
-export type PressureReport = { 
+currency: string, 
 /**
- * The entry without a balloon, which the others are held against.
+ * A million tokens of prompt.
  */
-unpressed: number | null, 
+input: number, 
 /**
- * One an entry with a balloon.
+ * A million tokens of answer.
  */
-steps: Array<PressureStep>, 
+output: number, 
 /**
- * The same in English, for the command line and reports.
+ * A million tokens of prompt that come from the provider's cache; `None`: not known, or as `input`.
  */
-sentence: string, };
-
+cached_input: number | null, 
 /**
- * One amount of free memory.
+ * When the source said so.
  */
-export type PressureStep = { 
+as_of: string, 
 /**
- * The entry.
+ * Where it says so: an address, or who set it.
  */
-slot: number, 
-/**
- * Memory that was left free before the model was loaded.
- */
-leave_free_bytes: number, 
-/**
- * What came of it.
- */
-outcome: PressureOutcome, 
-/**
- * Share of the speed without a balloon: geometric mean over the tasks that both did.
- */
-speed: Ratio | null, 
-/**
- * Pages that were read again from storage in a repetition; the median over all of them.
- */
-major_faults: number | null, 
-/**
- * Most memory of the worker that was swapped out.
- */
-swap_bytes: number | null, };
+source: string, };
 
 /**
  * Memory of a worker process. What the OS does not tell is absent.
@@ -2345,11 +2320,7 @@ pss_bytes: number | null,
 /**
  * Swapped out.
  */
-swap_bytes: number | null, 
-/**
- * Times it waited for a page that had to be read from storage: since it was started; of a sample, during it.
- */
-major_faults?: number, };
+swap_bytes: number | null, };
 
 /**
  * How far a job is.
@@ -2380,6 +2351,118 @@ eta_s: number | null, };
  * A prompt, before or after a chat template.
  */
 export type Prompt = { "messages": Array<Message> } | { "raw": string };
+
+/**
+ * A provider as a person set it up. Its key is elsewhere.
+ */
+export type Provider = { 
+/**
+ * Stable name, chosen once: lower-case letters, digits and hyphens.
+ */
+id: string, 
+/**
+ * For people.
+ */
+title: string, 
+/**
+ * The preset it was made from.
+ */
+preset: string, 
+/**
+ * What `/chat/completions` is appended to.
+ */
+base_url: string, 
+/**
+ * Model that is used unless another is named.
+ */
+model: string | null, 
+/**
+ * What the last successful check found.
+ */
+checked: Checked | null, };
+
+/**
+ * A provider that was set up, and what is known of it.
+ */
+export type ProviderEntry = { 
+/**
+ * As it was set up.
+ */
+provider: Provider, 
+/**
+ * What it was made from.
+ */
+preset: ProviderPreset, 
+/**
+ * Where its key is kept. The key itself never crosses this boundary.
+ */
+key: TokenState, 
+/**
+ * The price of its usual model, where one is known.
+ */
+price: Price | null, };
+
+/**
+ * What is known of a provider before anyone has set it up, as an entry of `models/providers.json`.
+ */
+export type ProviderPreset = { 
+/**
+ * Stable name, such as `openrouter`.
+ */
+id: string, 
+/**
+ * For people.
+ */
+title: string, 
+/**
+ * What `/chat/completions` is appended to; `None`: the person gives it.
+ */
+base_url: string | null, 
+/**
+ * Nothing is answered without a key.
+ */
+needs_key: boolean, 
+/**
+ * How every key of this provider begins, only where that is documented.
+ */
+key_prefix: string | null, 
+/**
+ * It asks money for tokens. A server of one's own does not.
+ */
+metered: boolean, 
+/**
+ * Path below the base URL that answers only to a good key, where `/models` answers to everyone.
+ */
+key_check: string | null, 
+/**
+ * Where its interface is described; the source of this entry.
+ */
+docs: string | null, };
+
+/**
+ * How a provider is to be set up.
+ */
+export type ProviderRequest = { 
+/**
+ * What it is made from.
+ */
+preset: string, 
+/**
+ * The one to change; `None`: a new one.
+ */
+id: string | null, 
+/**
+ * For people; `None`: as the preset is called.
+ */
+title: string | null, 
+/**
+ * `None`: as the preset says.
+ */
+base_url: string | null, 
+/**
+ * Model that is used unless another is named.
+ */
+model: string | null, };
 
 /**
  * What a verdict weighs.
@@ -2562,15 +2645,7 @@ verdict: Verdict,
 /**
  * Cold-start limit that load times are held against, in milliseconds.
  */
-cold_start_sla_ms: number, 
-/**
- * Cold starts against that limit, one an entry; empty where the suite has none.
- */
-cold_start?: Array<ColdStart>, 
-/**
- * What little memory did, where entries had a balloon beside them.
- */
-pressure?: PressureReport, };
+cold_start_sla_ms: number, };
 
 /**
  * What a run measures: every entry on every task of the suite. An entry's place in the list is its *slot*.
@@ -2899,53 +2974,6 @@ mean: number, };
  * How a statement stands after a check.
  */
 export type Standing = "holds" | "unclear" | "fails";
-
-/**
- * Something that meets the limit.
- */
-export type StartAdvice = { "kind": "other_settings", 
-/**
- * The entry.
- */
-slot: number, 
-/**
- * Its median, measured.
- */
-first_token_ms: number, } | { "kind": "smaller_file", 
-/**
- * Its quantization.
- */
-quantization: string, 
-/**
- * Its size.
- */
-file_bytes: number, 
-/**
- * Time to expect: `rest + file ÷ rate`.
- */
-first_token_ms: number, } | { "kind": "preload", 
-/**
- * Median of the start that finds it there, measured.
- */
-first_token_ms: number, };
-
-/**
- * What a cold start consists of, and how large a file the limit has room for:
- * `largest = (limit − rest) × rate`, where `rate = file ÷ load` and `rest = start to first token − load`.
- */
-export type StartBudget = { 
-/**
- * Bytes of the model file loaded a second; repacking and the KV cache are inside.
- */
-load_bytes_per_s: number, 
-/**
- * Starting the process and the first token, in milliseconds: what no smaller file takes away.
- */
-rest_ms: number, 
-/**
- * Largest file that meets the limit; 0 if the rest alone is longer.
- */
-largest_bytes: number, };
 
 /**
  * A publication's conclusion that one model's figures are lower than another's by a share.
@@ -3650,11 +3678,3 @@ export type Work = { "kind": "load",
  * Drop the file from the page cache first.
  */
 cold: boolean, } | { "kind": "generate" } & GenerateRequest | { "kind": "batch" } & BatchRequest | { "kind": "synthetic" } & SyntheticRequest | { "kind": "sustained" } & SustainedRequest;
-
-export type Checked = { at: string, models: Array<string>, key: KeyCheck, took_ns: number, };
-export type KeyCheck = "none" | "accepted" | "not_tested";
-export type Price = { provider: string, model: string, currency: string, input: number, output: number, cached_input: number | null, as_of: string, source: string, };
-export type Provider = { id: string, title: string, preset: string, base_url: string, model: string | null, checked: Checked | null, };
-export type ProviderPreset = { id: string, title: string, base_url: string | null, needs_key: boolean, key_prefix: string | null, metered: boolean, key_check: string | null, docs: string | null, };
-export type ProviderEntry = { provider: Provider, preset: ProviderPreset, key: TokenState, price: Price | null, };
-export type ProviderRequest = { preset: string, id: string | null, title: string | null, base_url: string | null, model: string | null, };
