@@ -23,7 +23,11 @@ pub(crate) async fn run(command: Providers) -> Result<u8> {
         }
         Providers::Verify { id, json } => {
             let entry = App::open(config()?).await?.verify_provider(&id).await?;
-            if json { output::json(&entry.provider.checked) } else { output::checked(&entry) }
+            if json {
+                output::json(&entry.provider.checked);
+            } else {
+                output::checked(&entry);
+            }
         }
         Providers::Remove { id } => App::open(config()?).await?.remove_provider(&id).await?,
         Providers::Key { id, clear } => key(&id, clear).await?,

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// Largest body of a list of models. OpenRouter's has some hundred kilobytes.
+/// Largest body of a list of models. The largest known has some hundred kilobytes.
 const MAX_LIST: usize = 16 << 20;
 /// Of a refusal, so much is read, and for so long: it is only for its words.
 const MAX_REFUSAL: usize = 64 << 10;
@@ -36,6 +36,7 @@ pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
 
 impl Clock {
     /// A clock of the caller's.
+    #[must_use]
     pub fn new(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -559,10 +560,9 @@ impl ProviderClient {
             400 | 404 | 422 if words.mentions(&no_model) => ProviderError::ModelUnknown { host, model, said },
             // Ollama and vLLM say in words alone that there is no such model.
             404 if words.mentions(&["model"]) => ProviderError::ModelUnknown { host, model, said },
-            404 | 405 | 410 => self.wrong_url(&format!("it answers {status}")),
+            // Nobody answers a chat with a 2xx other than 200 or a 3xx.
+            200..400 | 404 | 405 | 410 => self.wrong_url(&format!("it answers {status}")),
             408 | 500.. => ProviderError::ServerError { host, status: status.to_string(), retry_after, said },
-            // Nobody answers a chat with these.
-            200..400 => self.wrong_url(&format!("it answers {status}")),
             _ => ProviderError::Refused { host, status, said },
         }
     }

@@ -387,7 +387,7 @@ async fn no_secret_is_in_an_error_or_a_description() {
     })
     .await;
     let client = server.client(options());
-    let mut shown = format!("{client:?} {client:#?} {:?}", client.endpoint());
+    let mut shown = vec![format!("{client:?} {client:#?} {:?}", client.endpoint())];
     let verified = client.verify(None).await.unwrap_err();
     let reply = chat(&client, &ask("x")).await;
     let refusing = Server::start(move |_| json(400, &echoed)).await;
@@ -395,9 +395,10 @@ async fn no_secret_is_in_an_error_or_a_description() {
     for error in [Some(verified), failure(&reply.end), failure(&refused.end)] {
         let error = error.expect("an error");
         let report = ErrorReport::from(error.clone());
-        shown += &format!("{error} {error:?} {report} {report:?} {}", serde_json::to_string(&report).unwrap());
+        shown.push(format!("{error} {error:?} {report} {report:?} {}", serde_json::to_string(&report).unwrap()));
     }
-    shown += &format!("{reply:?}");
+    shown.push(format!("{reply:?}"));
+    let shown = shown.join("\n");
     assert!(shown.contains("Incorrect key"), "{shown}");
     assert!(!shown.contains(&KEY[..8]) && !shown.contains(&KEY[8..16]), "{shown}");
     // A proxy's password is not repeated either.
