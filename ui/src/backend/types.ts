@@ -571,6 +571,35 @@ findings: Array<CheckedFinding>,
 here: LimitsHere | null, };
 
 /**
+ * How an entry starts when its file is not in memory.
+ */
+export type ColdStart = { 
+/**
+ * The entry.
+ */
+slot: number, 
+/**
+ * The limit, in milliseconds.
+ */
+limit_ms: number, 
+/**
+ * Median time from starting the process to the first token; absent if no cold start was measured.
+ */
+first_token_ms: number | null, 
+/**
+ * Whether that is within the limit.
+ */
+met: boolean | null, 
+/**
+ * What it consists of.
+ */
+budget: StartBudget | null, 
+/**
+ * What would meet it, what costs nothing first. Empty if it is met, or if nothing known does.
+ */
+advice: Array<StartAdvice>, };
+
+/**
  * What the machine was like during a span.
  */
 export type Conditions = { 
@@ -2257,6 +2286,65 @@ total_bytes: number | null,
 job_id: JobId | null, };
 
 /**
+ * How an entry did with so much memory left free.
+ */
+export type PressureOutcome = { "kind": "full_speed" } | { "kind": "slower" } | { "kind": "died", 
+/**
+ * How.
+ */
+failure: ErrorReport, } | { "kind": "not_measured", 
+/**
+ * Why, where something failed.
+ */
+failure: ErrorReport | null, };
+
+/**
+ * All of them, the most memory first.
+ */
+export type PressureReport = { 
+/**
+ * The entry without a balloon, which the others are held against.
+ */
+unpressed: number | null, 
+/**
+ * One an entry with a balloon.
+ */
+steps: Array<PressureStep>, 
+/**
+ * The same in English, for the command line and reports.
+ */
+sentence: string, };
+
+/**
+ * One amount of free memory.
+ */
+export type PressureStep = { 
+/**
+ * The entry.
+ */
+slot: number, 
+/**
+ * Memory that was left free before the model was loaded.
+ */
+leave_free_bytes: number, 
+/**
+ * What came of it.
+ */
+outcome: PressureOutcome, 
+/**
+ * Share of the speed without a balloon: geometric mean over the tasks that both did.
+ */
+speed: Ratio | null, 
+/**
+ * Pages that were read again from storage in a repetition; the median over all of them.
+ */
+major_faults: number | null, 
+/**
+ * Most memory of the worker that was swapped out.
+ */
+swap_bytes: number | null, };
+
+/**
  * What a model's tokens cost at a provider, as an entry of `models/prices.json` or as a person set it.
  */
 export type Price = { 
@@ -2320,7 +2408,11 @@ pss_bytes: number | null,
 /**
  * Swapped out.
  */
-swap_bytes: number | null, };
+swap_bytes: number | null, 
+/**
+ * Times it waited for a page that had to be read from storage: since it was started; of a sample, during it.
+ */
+major_faults?: number, };
 
 /**
  * How far a job is.
@@ -2645,7 +2737,15 @@ verdict: Verdict,
 /**
  * Cold-start limit that load times are held against, in milliseconds.
  */
-cold_start_sla_ms: number, };
+cold_start_sla_ms: number, 
+/**
+ * Cold starts against that limit, one an entry; empty where the suite has none.
+ */
+cold_start?: Array<ColdStart>, 
+/**
+ * What little memory did, where entries had a balloon beside them.
+ */
+pressure?: PressureReport, };
 
 /**
  * What a run measures: every entry on every task of the suite. An entry's place in the list is its *slot*.
@@ -2974,6 +3074,53 @@ mean: number, };
  * How a statement stands after a check.
  */
 export type Standing = "holds" | "unclear" | "fails";
+
+/**
+ * Something that meets the limit.
+ */
+export type StartAdvice = { "kind": "other_settings", 
+/**
+ * The entry.
+ */
+slot: number, 
+/**
+ * Its median, measured.
+ */
+first_token_ms: number, } | { "kind": "smaller_file", 
+/**
+ * Its quantization.
+ */
+quantization: string, 
+/**
+ * Its size.
+ */
+file_bytes: number, 
+/**
+ * Time to expect: `rest + file ÷ rate`.
+ */
+first_token_ms: number, } | { "kind": "preload", 
+/**
+ * Median of the start that finds it there, measured.
+ */
+first_token_ms: number, };
+
+/**
+ * What a cold start consists of, and how large a file the limit has room for:
+ * `largest = (limit − rest) × rate`, where `rate = file ÷ load` and `rest = start to first token − load`.
+ */
+export type StartBudget = { 
+/**
+ * Bytes of the model file loaded a second; repacking and the KV cache are inside.
+ */
+load_bytes_per_s: number, 
+/**
+ * Starting the process and the first token, in milliseconds: what no smaller file takes away.
+ */
+rest_ms: number, 
+/**
+ * Largest file that meets the limit; 0 if the rest alone is longer.
+ */
+largest_bytes: number, };
 
 /**
  * A publication's conclusion that one model's figures are lower than another's by a share.
