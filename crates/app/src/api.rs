@@ -12,6 +12,8 @@ use pocketbench_domain::job::{Job, JobId, JobState};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
 use pocketbench_domain::roofline::MeasuredBandwidth;
 use pocketbench_domain::provider::{Price, Provider, ProviderPreset};
+use pocketbench_domain::route::Policy;
+use pocketbench_domain::route::evaluate::{Evaluation, LocalWindow, Rates};
 use pocketbench_domain::run::RunId;
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
@@ -602,4 +604,47 @@ pub struct LimitHere {
     pub bytes_per_token: u64,
     /// Tokens a second that cannot be exceeded.
     pub limit_tps: f64,
+}
+
+/// Which prompts of a labelled set are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RoutePart {
+    /// Those that no weight was tuned on.
+    #[default]
+    HeldOut,
+    /// Those that weights are tuned on.
+    Development,
+    /// Both.
+    All,
+}
+
+/// How a routing policy does on a labelled set of prompts, and what it would cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct RouteEvaluation {
+    /// Path of the set; absent for the one that ships.
+    pub set: Option<String>,
+    /// Which part of it.
+    pub part: RoutePart,
+    /// How many prompts.
+    pub prompts: u32,
+    /// The policy, judged as if its mode were *auto*.
+    pub policy: Policy,
+    /// What the local model is taken to hold.
+    pub window: LocalWindow,
+    /// What is known of cost and time.
+    pub rates: Rates,
+    /// The model and the run that the local speed is from; absent where none was measured.
+    pub local_source: Option<RouteLocalSource>,
+    /// What comes out.
+    pub evaluation: Evaluation,
+}
+
+/// Where a local speed was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct RouteLocalSource {
+    /// The model's label.
+    pub model: String,
+    /// The run.
+    pub run: RunId,
 }

@@ -18,6 +18,7 @@ mod providers;
 mod record;
 mod report;
 mod results;
+mod routing;
 mod runs;
 mod tuning;
 
@@ -31,6 +32,7 @@ pub use pocketbench_worker::Launch;
 pub use report::{
     LIMIT_LABEL, figure, letter, limit_notes, limits, memory_gives, reason_says, remarks, render, row_says, wire_name,
 };
+pub use routing::{RouteQuestion, evaluate_route, explain_route, read_policy};
 pub use runs::{Adjust, NewRun};
 
 use api::{AppInfo, DeviceReport, SuiteInfo, TaskInfo};

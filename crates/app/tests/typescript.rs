@@ -4,6 +4,7 @@ use pocketbench_app_core::api;
 use pocketbench_domain::compare::RunResult;
 use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::roofline::MeasuredBandwidth;
+use pocketbench_domain::route::Decision;
 use std::collections::BTreeMap;
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -58,6 +59,8 @@ fn committed_types_are_what_rust_says() {
     all.visit::<api::ClaimsReport>();
     all.visit::<api::ProviderEntry>();
     all.visit::<api::ProviderRequest>();
+    all.visit::<api::RouteEvaluation>();
+    all.visit::<Decision>();
     let declarations: Vec<String> = all.found.into_values().collect();
     let text = format!(
         "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\n\n{}",

@@ -4,6 +4,7 @@ mod balloon;
 pub mod claims;
 mod cold;
 pub mod plan;
+pub mod route;
 mod runner;
 mod slot;
 pub mod suites;

@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pocketbench_app_core::api::RoutePart;
 use pocketbench_app_core::domain::sweep::Sweep;
 use std::path::PathBuf;
 
@@ -38,6 +39,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Judge routing policies, and explain where a prompt would go. Nothing is sent anywhere.
+    #[command(subcommand)]
+    Route(RouteCommand),
     /// Serve the worker protocol on standard input and output. Pocketbench starts it by itself.
     #[command(hide = true)]
     Worker {
@@ -411,4 +415,91 @@ pub(crate) struct Device {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// Hold a policy against labelled prompts: how often it agrees, and what it would cost, over all thresholds.
+    Eval(Eval),
+    /// Show the score of a prompt, what it is made of, and where the prompt would go.
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// A policy in JSON. Default: the built-in weights and rules.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Score from which a prompt goes to the cloud, in place of the policy's.
+    #[arg(long, value_name = "0–1")]
+    pub(crate) threshold: Option<f64>,
+    /// Tokens that the local model's context holds [default: 4096].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) window: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Labelled prompts of your own, one JSON object a line. Default: those that ship.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompts: Option<PathBuf>,
+    /// Which part of them.
+    #[arg(long, value_enum, default_value = "held-out")]
+    pub(crate) part: Part,
+    /// Price of a million tokens of prompts and of answers, such as 2,8.
+    #[arg(long, value_name = "IN,OUT", value_parser = amounts)]
+    pub(crate) price: Option<(f64, f64)>,
+    /// Currency of the price.
+    #[arg(long, value_name = "CODE", default_value = "USD")]
+    pub(crate) currency: String,
+    /// Speed of the cloud model: milliseconds to the first token and tokens a second, such as 600,80.
+    #[arg(long, value_name = "MS,TPS", value_parser = speed)]
+    pub(crate) cloud_speed: Option<(f64, f64)>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The prompt; - for standard input.
+    pub(crate) prompt: String,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Print the decision as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Those that no weight was tuned on.
+    HeldOut,
+    /// Those that weights are tuned on.
+    Development,
+    /// Both.
+    All,
+}
+
+impl From<Part> for RoutePart {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::HeldOut => Self::HeldOut,
+            Part::Development => Self::Development,
+            Part::All => Self::All,
+        }
+    }
+}
+
+/// Two amounts by comma, neither below 0.
+fn amounts(text: &str) -> Result<(f64, f64), String> {
+    let amount = |text: &str| text.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
+    let (a, b) = text.split_once(',').ok_or("two numbers with a comma between are needed")?;
+    amount(a).zip(amount(b)).ok_or_else(|| "two numbers from 0 on are needed".to_owned())
+}
+
+fn speed(text: &str) -> Result<(f64, f64), String> {
+    amounts(text).and_then(|pair| if pair.1 > 0.0 { Ok(pair) } else { Err("a speed is above 0".to_owned()) })
 }

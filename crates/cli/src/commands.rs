@@ -30,6 +30,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
             crate::models::show(json, &claims, output::claims);
             Ok(0)
         }
+        Command::Route(command) => crate::route::run(command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pocketbench", &mut std::io::stdout());
             Ok(0)

@@ -5,6 +5,7 @@ mod commands;
 mod models;
 mod output;
 mod providers;
+mod route;
 
 use args::{Cli, Command};
 use clap::Parser;

@@ -59,7 +59,7 @@ pub(crate) fn error(report: &ErrorReport) {
 }
 
 /// Names and logs come from model files: no control character of theirs reaches the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c }).collect()
 }
 
@@ -118,7 +118,12 @@ fn seconds(seconds: f64) -> String {
     if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
-fn table() -> Table {
+/// A cell as it is, fit for a terminal.
+pub(crate) fn plain(text: &str) -> Cell {
+    Cell::new(printable(text))
+}
+
+pub(crate) fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::stdout().is_terminal() {
@@ -469,11 +474,11 @@ pub(crate) fn device(device: &DeviceProfile, bandwidth: Option<&MeasuredBandwidt
     text(&format!("{facts}\n"));
 }
 
-fn head(titles: &[&str]) -> Vec<Cell> {
+pub(crate) fn head(titles: &[&str]) -> Vec<Cell> {
     titles.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)).collect()
 }
 
-fn right(text: impl Into<String>) -> Cell {
+pub(crate) fn right(text: impl Into<String>) -> Cell {
     Cell::new(text.into()).set_alignment(CellAlignment::Right)
 }
 

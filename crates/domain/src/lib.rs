@@ -20,6 +20,7 @@ pub mod model;
 pub mod pressure;
 pub mod provider;
 pub mod roofline;
+pub mod route;
 pub mod run;
 pub mod settings;
 pub mod stats;

@@ -11,6 +11,7 @@ mod metric;
 mod pressure;
 mod provider;
 mod roofline;
+mod route;
 mod stats;
 mod sweep;
 mod tuning;
