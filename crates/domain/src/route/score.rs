@@ -419,14 +419,13 @@ impl Reading {
     }
 
     fn sign(&mut self, c: char, number: &mut Number) {
+        let mathematics = &mut self.mathematics_marks;
         match c {
-            '^' => self.mathematics_marks.once(2.0, "^"),
+            '^' => mathematics.once(2.0, "^"),
             '∫' | '∑' | '∏' | '∂' | '∇' | '∀' | '∃' | '∈' => {
-                self.mathematics_marks.once(3.0, "signs of higher mathematics")
+                mathematics.once(3.0, "higher mathematics")
             }
-            '√' | '≤' | '≥' | '≠' | '∞' | 'π' | '→' => {
-                self.mathematics_marks.once(1.0, "signs of mathematics")
-            }
+            '√' | '≤' | '≥' | '≠' | '∞' | 'π' | '→' => mathematics.once(1.0, "signs of mathematics"),
             '`' => self.code_marks.once(1.0, "`"),
             '?' | '？' | '؟' => self.question = true,
             _ => {}
