@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use pocketbench_domain::catalogue::{CatalogueModel, ModelSource};
 use pocketbench_domain::claims::{ClaimSet, Finding, Standing};
 use pocketbench_domain::conditions::{Conditions, Reading, ThermalStatus};
+use pocketbench_domain::conversation::{ChatMessage, ChatSettings, Conversation, ConversationId, MessageId};
 use pocketbench_domain::device::DeviceProfile;
 use pocketbench_domain::error::ErrorReport;
 use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
-use pocketbench_domain::roofline::MeasuredBandwidth;
 use pocketbench_domain::provider::{Price, Provider, ProviderPreset};
+use pocketbench_domain::roofline::MeasuredBandwidth;
 use pocketbench_domain::route::Policy;
 use pocketbench_domain::route::evaluate::{Evaluation, LocalWindow, Rates};
 use pocketbench_domain::run::RunId;
@@ -550,6 +551,113 @@ pub enum AppEvent {
         /// The update.
         live: LiveUpdate,
     },
+    /// An answer grows or has ended.
+    Chat {
+        /// The update.
+        update: Box<ChatUpdate>,
+    },
+}
+
+/// What happens to an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum ChatUpdate {
+    /// It grows.
+    Words {
+        /// In which conversation.
+        conversation_id: ConversationId,
+        /// Which answer.
+        message_id: MessageId,
+        /// Where the new text begins, in UTF-16 units: a listener that missed something sees it here.
+        from: u32,
+        /// The new text.
+        text: String,
+        /// Tokens so far that had text.
+        tokens: u32,
+        /// Since it was asked for.
+        elapsed_s: f64,
+    },
+    /// It has ended, one way or another.
+    Ended {
+        /// The whole message.
+        message: Box<ChatMessage>,
+    },
+}
+
+/// A conversation in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ConversationSummary {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Of a search: text around the words that were found.
+    pub excerpt: Option<String>,
+}
+
+/// A conversation with all its branches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ConversationView {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Every message, the oldest first.
+    pub messages: Vec<ChatMessage>,
+    /// The messages in view, from the first to the last.
+    pub path: Vec<MessageId>,
+}
+
+/// What is to change; `None` leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct ConversationChange {
+    /// Title.
+    pub title: Option<String>,
+    /// Pinned.
+    pub pinned: Option<bool>,
+    /// How answers are made.
+    pub settings: Option<ChatSettings>,
+}
+
+/// Something to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct SendRequest {
+    /// In which conversation.
+    pub conversation_id: ConversationId,
+    /// What.
+    pub text: String,
+    /// The message that it takes the place of, where one was edited; both stay.
+    pub instead_of: Option<MessageId>,
+}
+
+/// What sending began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct SentTurn {
+    /// The question, unless it was there before.
+    pub question: Option<ChatMessage>,
+    /// The answer, empty as yet.
+    pub answer: ChatMessage,
+}
+
+/// How full a conversation's context is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ContextMeter {
+    /// Tokens of what would be told to the model now.
+    pub tokens: u32,
+    /// Tokens that the context holds.
+    pub n_ctx: u32,
+    /// Of those, kept for the answer.
+    pub reserved: u32,
+    /// Messages that are left out already.
+    pub dropped: Vec<MessageId>,
+    /// With those that go next.
+    pub next: Vec<MessageId>,
+}
+
+/// Format of an exported conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationFormat {
+    /// Everything; can be imported.
+    Json,
+    /// What is in view, to read.
+    Markdown,
 }
 
 /// Format of an exported result.

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod catalogue;
+mod chat;
 mod claims;
 mod downloads;
 mod estimate;
@@ -17,6 +18,7 @@ mod models;
 mod providers;
 mod record;
 mod report;
+mod residents;
 mod results;
 mod routing;
 mod runs;
@@ -113,6 +115,9 @@ struct Inner {
     measuring: Arc<tokio::sync::Mutex<()>>,
     /// Held while the memory bandwidth is measured.
     bandwidth: tokio::sync::Mutex<()>,
+    /// Models that chat keeps loaded.
+    residents: tokio::sync::Mutex<residents::Residents>,
+    answers: chat::Answers,
     models: models::Checks,
     catalogue: catalogue::InUse,
     queue: downloads::Queue,
@@ -132,7 +137,9 @@ impl App {
     pub async fn open(config: Config) -> Result<Self> {
         let store = Store::open(&config.data_folder, Access::Own).await?;
         store.mark_interrupted(now()).await?;
-        Ok(Self::with_store(config, store))
+        let app = Self::with_store(config, store);
+        app.tidy_conversations().await?;
+        Ok(app)
     }
 
     /// Opens the data folder for looking only, beside a Pocketbench that measures.
@@ -148,6 +155,8 @@ impl App {
             jobs: Jobs::default(),
             measuring: Arc::default(),
             bandwidth: tokio::sync::Mutex::default(),
+            residents: tokio::sync::Mutex::default(),
+            answers: chat::Answers::default(),
             models: models::Checks::default(),
             catalogue: catalogue::InUse::default(),
             queue: downloads::Queue::default(),

@@ -242,5 +242,6 @@ fn free_id(preset: &str, known: &[Provider]) -> String {
     if !taken(preset) {
         return preset.to_owned();
     }
-    (2_u64..).map(|n| format!("{preset}-{n}")).find(|id| !taken(id)).unwrap_or_default()
+    // One of so many is free.
+    (2..known.len() + 3).map(|n| format!("{preset}-{n}")).find(|id| !taken(id)).unwrap_or_default()
 }

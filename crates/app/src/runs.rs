@@ -228,6 +228,7 @@ impl App {
         before: Option<&Before<'_>>,
         stop: &CancellationToken,
     ) -> Result<()> {
+        self.unload_residents().await;
         let counts = self.store().sample_counts(run.id).await?;
         let sensors = blocking(|| Arc::new(SensorSampler::start(Sensors::open(), SENSOR_PERIOD))).await?;
         let plan = Plan {

@@ -177,7 +177,7 @@ pub(crate) enum Providers {
         /// What it is called.
         #[arg(long, value_name = "NAME")]
         title: Option<String>,
-        /// What /chat/completions is appended to, such as https://example.com/v1.
+        /// What /chat/completions is appended to, such as <https://example.com/v1>.
         #[arg(long, value_name = "URL")]
         base_url: Option<String>,
         /// Model that is used unless another is named.

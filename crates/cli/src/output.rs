@@ -16,8 +16,8 @@ use pocketbench_app_core::domain::fit::{Fit, FitAdvice};
 use pocketbench_app_core::domain::format::{bytes, significant, threads};
 use pocketbench_app_core::domain::job::Job;
 use pocketbench_app_core::domain::metric::Metric;
-use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
 use pocketbench_app_core::domain::provider::{KeyCheck, Price, ProviderPreset};
+use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
 use pocketbench_app_core::domain::tuning::{TuningAxis, TuningCandidate, TuningReason, TuningStep};
 use pocketbench_app_core::{
     LIMIT_LABEL, figure, letter, limit_notes, limits, memory_gives, reason_says, remarks, row_says, wire_name,

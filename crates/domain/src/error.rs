@@ -137,6 +137,8 @@ pub enum ErrorCode {
     SuiteInvalid,
     /// What was asked for makes no sense as given.
     InvalidInput,
+    /// Something else needs the whole device now.
+    DeviceBusy,
     /// No record with that identifier.
     NotFound,
     /// A bug or an operating-system error that none of the others describes.

@@ -114,6 +114,17 @@ pub struct BatchRequest {
     pub in_turn: bool,
 }
 
+/// A KV cache that was written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SavedState {
+    /// Tokens in it.
+    pub tokens: u32,
+    /// Size of the file.
+    pub bytes: u64,
+    /// CRC-32 of the file.
+    pub crc32: u32,
+}
+
 /// llama-bench's work: prefill and decode of random tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct SyntheticRequest {

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod cold_start;
 pub mod compare;
 pub mod conditions;
+pub mod conversation;
 pub mod device;
 pub mod error;
 pub mod fit;

@@ -418,6 +418,35 @@ impl Context {
         }
     }
 
+    /// Writes sequence 0 and the tokens that it came from to a file. Gives the bytes written, 0 on failure.
+    pub(crate) fn save_sequence(&self, path: &CStr, tokens: &[Token]) -> usize {
+        // SAFETY: the context is alive, the path ends in NUL, and the tokens are as many as is said.
+        unsafe { sys::llama_state_seq_save_file(self.raw.as_ptr(), path.as_ptr(), 0, tokens.as_ptr(), tokens.len()) }
+    }
+
+    /// Reads such a file into sequence 0 and gives its tokens, at most `capacity`. The file must be one that was written
+    /// by [`save_sequence`](Self::save_sequence): llama.cpp trusts it.
+    pub(crate) fn load_sequence(&mut self, path: &CStr, capacity: usize) -> Option<Vec<Token>> {
+        let mut tokens = vec![0; capacity];
+        let mut found = 0;
+        // SAFETY: the context is alive, the path ends in NUL, and llama.cpp writes no more than `capacity` tokens.
+        let read = unsafe {
+            sys::llama_state_seq_load_file(
+                self.raw.as_ptr(),
+                path.as_ptr(),
+                0,
+                tokens.as_mut_ptr(),
+                capacity,
+                &raw mut found,
+            )
+        };
+        if read == 0 || found > capacity {
+            return None;
+        }
+        tokens.truncate(found);
+        Some(tokens)
+    }
+
     /// Empties the batch.
     pub(crate) fn batch_clear(&mut self) {
         self.batch.n_tokens = 0;

@@ -86,6 +86,51 @@ fn greedy_answers_repeat_and_a_reused_prefix_changes_nothing_but_the_count() {
 }
 
 #[test]
+fn a_saved_cache_is_read_back_by_another_process_of_the_same_settings_and_by_no_other() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.kv");
+    let mut model = load(&smollm2(), &settings());
+    assert!(model.save_state(&file).is_err(), "there is nothing to save yet");
+    let question = "Name three colours, and say of each where it is found in nature.";
+    let first = model.generate(&ask(chat(question), 24), |_, _| ()).unwrap();
+    let saved = model.save_state(&file).unwrap();
+    assert_eq!(saved.bytes, std::fs::metadata(&file).unwrap().len());
+    assert!(saved.tokens >= first.prompt_tokens);
+
+    let Prompt::Messages(mut turns) = chat(question) else { unreachable!() };
+    turns.push(Message { role: Role::Assistant, content: first.text.clone() });
+    turns.push(Message { role: Role::User, content: "And three more?".into() });
+    let request = GenerateRequest { reuse_prefix: true, ..ask(Prompt::Messages(turns), 16) };
+    let counted = model.count(std::slice::from_ref(&request.prompt)).unwrap()[0];
+    let expected = model.generate(&request, |_, _| ()).unwrap();
+    assert_eq!(counted, expected.prompt_tokens);
+    assert!(expected.reused_tokens >= first.prompt_tokens, "{expected:?}");
+    drop(model);
+
+    let mut fresh = load(&smollm2(), &settings());
+    fresh.restore_state(&file, &saved).unwrap();
+    let again = fresh.generate(&request, |_, _| ()).unwrap();
+    assert_eq!((again.reused_tokens, again.text), (expected.reused_tokens, expected.text.clone()));
+
+    // A file that changed never gets to llama.cpp; neither does one of another model get in.
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    assert!(matches!(fresh.restore_state(&file, &saved), Err(EngineError::Invalid(_))));
+    bytes[middle] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let mut other = load(&gemma3(), &settings());
+    assert!(matches!(other.restore_state(&file, &saved), Err(EngineError::Invalid(_))));
+    let unspoiled = other.generate(&ask(chat("Hello."), 4), |_, _| ()).unwrap();
+    assert_eq!(unspoiled.reused_tokens, 0);
+    // What was refused left the cache empty. (Evaluated in other batches the text may differ by rounding.)
+    let after = fresh.generate(&request, |_, _| ()).unwrap();
+    assert_eq!(after.reused_tokens, 0);
+}
+
+#[test]
 fn a_base_model_without_template_continues_plain_text() {
     let _alone = alone();
     let mut model = load(&gemma3(), &settings());

@@ -81,10 +81,13 @@ async fn dump(file: &Path) -> String {
     let pool = connect(file).await;
     let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&pool).await.unwrap();
     let mut text = format!("PRAGMA application_id = {application};\n");
-    let objects = sqlx::query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
-        .fetch_all(&pool)
-        .await
-        .unwrap();
+    let objects = sqlx::query(
+        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT IN
+             (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY rowid",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
     let (tables, others): (Vec<_>, Vec<_>) = objects.iter().partition(|row| row.get::<&str, _>("type") == "table");
     for table in &tables {
         writeln!(text, "{};", table.get::<&str, _>("sql")).unwrap();

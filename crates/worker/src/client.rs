@@ -4,7 +4,8 @@ use crate::lines::{Line, read_line};
 use crate::protocol::{Event, EventLine, MAX_LINE_BYTES, PROTOCOL_VERSION, Reply, Request, RequestLine};
 use crate::server::{WhenClosed, serve};
 use pocketbench_domain::generate::{
-    BatchGeneration, BatchRequest, EngineInfo, GenerateRequest, Generation, Loaded, Synthetic, SyntheticRequest,
+    BatchGeneration, BatchRequest, EngineInfo, GenerateRequest, Generation, Loaded, Prompt, SavedState, Synthetic,
+    SyntheticRequest,
 };
 use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::{ErrorCode, ErrorReport};
@@ -12,7 +13,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -263,6 +264,26 @@ impl Worker {
     ) -> Result<Synthetic, WorkerError> {
         let reply = self.ask(Request::Synthetic(request), cancel, |_| ()).await?;
         if let Reply::Synthetic(synthetic) = reply { Ok(synthetic) } else { Err(unexpected(&reply)) }
+    }
+
+    /// Tokens of each prompt, chat template included.
+    pub async fn count(&mut self, prompts: Vec<Prompt>, cancel: &CancellationToken) -> Result<Vec<u32>, WorkerError> {
+        let reply = self.ask(Request::Count { prompts }, cancel, |_| ()).await?;
+        if let Reply::Counts { tokens } = reply { Ok(tokens) } else { Err(unexpected(&reply)) }
+    }
+
+    /// Writes the KV cache of the last answer to a file.
+    pub async fn save_state(&mut self, path: &Path) -> Result<SavedState, WorkerError> {
+        let request = Request::SaveState { path: path.display().to_string() };
+        let reply = self.ask(request, &CancellationToken::new(), |_| ()).await?;
+        if let Reply::Saved(saved) = reply { Ok(saved) } else { Err(unexpected(&reply)) }
+    }
+
+    /// Reads it back; the next prompt with `reuse_prefix` goes on from there.
+    pub async fn restore_state(&mut self, path: &Path, saved: SavedState) -> Result<(), WorkerError> {
+        let request = Request::RestoreState { path: path.display().to_string(), saved };
+        let reply = self.ask(request, &CancellationToken::new(), |_| ()).await?;
+        if reply == Reply::Ok { Ok(()) } else { Err(unexpected(&reply)) }
     }
 
     async fn ask(

@@ -3,7 +3,8 @@
 
 use pocketbench_domain::ErrorReport;
 use pocketbench_domain::generate::{
-    BatchGeneration, BatchRequest, EngineInfo, GenerateRequest, Generation, Loaded, Synthetic, SyntheticRequest,
+    BatchGeneration, BatchRequest, EngineInfo, GenerateRequest, Generation, Loaded, Prompt, SavedState, Synthetic,
+    SyntheticRequest,
 };
 use pocketbench_domain::settings::EngineSettings;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,23 @@ pub enum Request {
     GenerateBatch(BatchRequest),
     /// Random tokens, as llama-bench does.
     Synthetic(SyntheticRequest),
+    /// How many tokens are these prompts?
+    Count {
+        /// The prompts.
+        prompts: Vec<Prompt>,
+    },
+    /// Write the KV cache of the last answer to a file.
+    SaveState {
+        /// The file.
+        path: String,
+    },
+    /// Read it back.
+    RestoreState {
+        /// The file.
+        path: String,
+        /// What was said when it was written.
+        saved: SavedState,
+    },
     /// Stop the request with this id. Answered at once; the stopped request ends with its own event.
     Cancel {
         /// The request to stop.
@@ -114,6 +132,13 @@ pub enum Reply {
     Batch(BatchGeneration),
     /// To `synthetic`.
     Synthetic(Synthetic),
-    /// To `unload`, `cancel` and `shutdown`.
+    /// To `count`.
+    Counts {
+        /// Tokens of each prompt.
+        tokens: Vec<u32>,
+    },
+    /// To `save_state`.
+    Saved(SavedState),
+    /// To `unload`, `restore_state`, `cancel` and `shutdown`.
     Ok,
 }

@@ -8,6 +8,7 @@ use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_engine::{CancelFlag, Engine, EngineError, LoadedModel, log};
 use std::collections::HashSet;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -205,6 +206,12 @@ fn run(
             Ok(Reply::Batch(batch))
         }
         Request::Synthetic(request) => Ok(Reply::Synthetic(needed(model)?.synthetic(request)?)),
+        Request::Count { prompts } => Ok(Reply::Counts { tokens: needed(model)?.count(&prompts)? }),
+        Request::SaveState { path } => Ok(Reply::Saved(needed(model)?.save_state(Path::new(&path))?)),
+        Request::RestoreState { path, saved } => {
+            needed(model)?.restore_state(Path::new(&path), &saved)?;
+            Ok(Reply::Ok)
+        }
         // The reading thread answers these itself.
         Request::Cancel { .. } | Request::Shutdown => Ok(Reply::Ok),
     }

@@ -2,6 +2,64 @@
 // UPDATE_TYPES=1 cargo test --workspace --test typescript
 
 /**
+ * Who answered, and how.
+ */
+export type Answer = { 
+/**
+ * The model's name for people.
+ */
+model: string, 
+/**
+ * SHA-256 of a local model's file.
+ */
+model_sha256: string | null, 
+/**
+ * Figures, once it has ended.
+ */
+figures: AnswerFigures | null, 
+/**
+ * Turns that no longer fit the context and were not told to the model.
+ */
+dropped_turns: number, };
+
+/**
+ * Figures of one answer. What was not measured is absent.
+ */
+export type AnswerFigures = { 
+/**
+ * Tokens of the prompt, with everything said before.
+ */
+prompt_tokens: number, 
+/**
+ * Of those, tokens that were still in the KV cache and were not evaluated again.
+ */
+reused_tokens: number, 
+/**
+ * Tokens of the answer.
+ */
+generated_tokens: number, 
+/**
+ * Of those, tokens of a reasoning section.
+ */
+reasoning_tokens: number, 
+/**
+ * Time to the first token in ms.
+ */
+ttft_ms: number | null, 
+/**
+ * Decode rate in tokens a second.
+ */
+decode_tps: number | null, 
+/**
+ * Energy in mJ a token.
+ */
+mj_per_token: number | null, 
+/**
+ * Why it ended.
+ */
+stop: StopReason, };
+
+/**
  * What the app tells a front end without being asked.
  */
 export type AppEvent = { "kind": "job", 
@@ -12,7 +70,11 @@ job: Job, } | { "kind": "live",
 /**
  * The update.
  */
-live: LiveUpdate, };
+live: LiveUpdate, } | { "kind": "chat", 
+/**
+ * The update.
+ */
+update: ChatUpdate, };
 
 /**
  * The program itself.
@@ -300,6 +362,84 @@ export type CellState = "pending" | "done" | "failed";
  * How sure.
  */
 export type Certainty = "low" | "moderate" | "high";
+
+/**
+ * One message.
+ */
+export type ChatMessage = { 
+/**
+ * Identity.
+ */
+id: MessageId, 
+/**
+ * Of which conversation.
+ */
+conversation_id: ConversationId, 
+/**
+ * The message that it answers or follows; `None` for the first.
+ */
+parent: MessageId | null, 
+/**
+ * Who says it.
+ */
+role: Role, 
+/**
+ * What is said, as it came: untrusted text of a model where the role is the assistant's.
+ */
+content: string, 
+/**
+ * Its turn is never dropped from the context.
+ */
+pinned: boolean, 
+/**
+ * When it was sent or begun.
+ */
+created_at: string, 
+/**
+ * Where it stands.
+ */
+state: MessageState, 
+/**
+ * Of an answer: who gave it, and how fast.
+ */
+answer: Answer | null, 
+/**
+ * Why it could not be finished.
+ */
+failure: ErrorReport | null, };
+
+/**
+ * What happens to an answer.
+ */
+export type ChatUpdate = { "what": "words", 
+/**
+ * In which conversation.
+ */
+conversation_id: ConversationId, 
+/**
+ * Which answer.
+ */
+message_id: MessageId, 
+/**
+ * Where the new text begins, in UTF-16 units: a listener that missed something sees it here.
+ */
+from: number, 
+/**
+ * The new text.
+ */
+text: string, 
+/**
+ * Tokens so far that had text.
+ */
+tokens: number, 
+/**
+ * Since it was asked for.
+ */
+elapsed_s: number, } | { "what": "ended", 
+/**
+ * The whole message.
+ */
+message: ChatMessage, };
 
 /**
  * What a check of a provider found.
@@ -661,6 +801,11 @@ wall_jump_ms: number | null,
  * Sensors not to be believed.
  */
 stuck: Array<StuckSensor>, };
+
+/**
+ * Identifies a conversation.
+ */
+export type ConversationId = string;
 
 /**
  * How a wait for a cooler machine ended.
@@ -1182,7 +1327,7 @@ memory: MemorySummary, };
 /**
  * Stable, machine-readable name of what went wrong. The UI and scripts switch on it; the words may change.
  */
-export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "MEASUREMENT_INTERRUPTED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "PROVIDER_UNAUTHORIZED" | "PROVIDER_UNREACHABLE" | "PROVIDER_WRONG_URL" | "PROVIDER_QUOTA_EXHAUSTED" | "PROVIDER_RATE_LIMITED" | "PROVIDER_SERVER_ERROR" | "PROVIDER_TLS_FAILED" | "PROVIDER_STREAM_MALFORMED" | "PROVIDER_STREAM_CUT" | "PROVIDER_TIMEOUT" | "PROVIDER_CONTENT_TYPE" | "PROVIDER_ANSWER_TOO_LARGE" | "PROVIDER_MODEL_UNKNOWN" | "PROVIDER_CONTEXT_TOO_LONG" | "PROVIDER_REFUSED" | "PROVIDER_PAUSED" | "BUDGET_EXHAUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "NOT_FOUND" | "INTERNAL";
+export type ErrorCode = "MODEL_FILE_NOT_FOUND" | "MODEL_FILE_NOT_GGUF" | "MODEL_FILE_TRUNCATED" | "MODEL_FILE_CORRUPT" | "MODEL_FILE_CHANGED" | "MODEL_ARCHITECTURE_UNKNOWN" | "MODEL_LOAD_FAILED" | "CONTEXT_TOO_LONG" | "PROMPT_TOO_LONG" | "NOT_ENOUGH_MEMORY" | "OUT_OF_MEMORY" | "WORKER_CRASHED" | "MEASUREMENT_INTERRUPTED" | "WORKER_START_FAILED" | "WORKER_PROTOCOL" | "WORKER_NOT_RESPONDING" | "UNSUPPORTED_REQUEST" | "CANCELLED" | "DISK_FULL" | "DATA_FOLDER_READ_ONLY" | "DATABASE_NEWER" | "DATABASE_CORRUPT" | "ALREADY_RUNNING" | "MODEL_IN_USE" | "LICENSE_NOT_ACCEPTED" | "NETWORK_UNAVAILABLE" | "NETWORK_METERED" | "TLS_FAILED" | "URL_INVALID" | "DOWNLOAD_TOKEN_REQUIRED" | "DOWNLOAD_FORBIDDEN" | "DOWNLOAD_NOT_FOUND" | "DOWNLOAD_RATE_LIMITED" | "DOWNLOAD_SERVER_ERROR" | "DOWNLOAD_REDIRECT_LOOP" | "DOWNLOAD_STALLED" | "DOWNLOAD_RANGE_INVALID" | "DOWNLOAD_CHANGED" | "DOWNLOAD_LENGTH_MISMATCH" | "DOWNLOAD_CHECKSUM_MISMATCH" | "DOWNLOAD_NOT_A_MODEL" | "REPOSITORY_WITHOUT_GGUF" | "FILE_NAME_UNSAFE" | "CATALOGUE_INVALID" | "CATALOGUE_UNTRUSTED" | "PROVIDER_UNAUTHORIZED" | "PROVIDER_UNREACHABLE" | "PROVIDER_WRONG_URL" | "PROVIDER_QUOTA_EXHAUSTED" | "PROVIDER_RATE_LIMITED" | "PROVIDER_SERVER_ERROR" | "PROVIDER_TLS_FAILED" | "PROVIDER_STREAM_MALFORMED" | "PROVIDER_STREAM_CUT" | "PROVIDER_TIMEOUT" | "PROVIDER_CONTENT_TYPE" | "PROVIDER_ANSWER_TOO_LARGE" | "PROVIDER_MODEL_UNKNOWN" | "PROVIDER_CONTEXT_TOO_LONG" | "PROVIDER_REFUSED" | "PROVIDER_PAUSED" | "BUDGET_EXHAUSTED" | "KEY_STORE_UNAVAILABLE" | "SUITE_INVALID" | "INVALID_INPUT" | "DEVICE_BUSY" | "NOT_FOUND" | "INTERNAL";
 
 /**
  * An error in plain words: what happened and what to do next.
@@ -2024,6 +2169,16 @@ role: Role,
 content: string, };
 
 /**
+ * Identifies a message of a conversation.
+ */
+export type MessageId = string;
+
+/**
+ * Where a message stands.
+ */
+export type MessageState = "writing" | "complete" | "stopped" | "cut" | "failed";
+
+/**
  * A figure's name. `docs/benchmarking.md` defines each one.
  */
 export type Metric = "ttft_ms" | "ttfo_ms" | "decode_tps" | "prefill_tps" | "itl_ms" | "e2e_ms" | "batch_tps" | "batch_ms" | "in_turn_tps" | "in_turn_ms" | "load_ms" | "first_token_ms" | "synthetic_tps" | "burst_tps" | "steady_tps" | "mj_per_token" | "peak_rss_bytes";
@@ -2612,6 +2767,541 @@ agrees: boolean, };
  * Who says a message.
  */
 export type Role = "system" | "user" | "assistant";
+
+/**
+ * Other ways of routing, to compare with.
+ */
+export type RouteBaseline = { "kind": "always_local" } | { "kind": "always_cloud" } | { "kind": "length_only", 
+/**
+ * Tokens, estimated.
+ */
+tokens: number, } | { "kind": "published_rule", 
+/**
+ * Score above which it sends to the cloud.
+ */
+threshold: number, };
+
+/**
+ * A baseline and what it does with the set.
+ */
+export type RouteBaselineOutcome = { 
+/**
+ * Which.
+ */
+baseline: RouteBaseline, 
+/**
+ * Agreement and share.
+ */
+outcome: RouteOutcome, 
+/**
+ * Cost and time.
+ */
+expected: RouteExpected, };
+
+/**
+ * Why the cloud cannot be asked.
+ */
+export type RouteCloudProblem = { "kind": "no_provider" } | { "kind": "over_budget" } | { "kind": "failed", 
+/**
+ * Why.
+ */
+code: ErrorCode, };
+
+/**
+ * How labels and routes meet.
+ */
+export type RouteConfusion = { 
+/**
+ * Hard, and sent to the cloud.
+ */
+cloud_to_cloud: number, 
+/**
+ * Hard, and left to the local model: a bad answer.
+ */
+cloud_to_local: number, 
+/**
+ * Easy, and left to the local model.
+ */
+local_to_local: number, 
+/**
+ * Easy, and sent to the cloud: money and privacy for nothing.
+ */
+local_to_cloud: number, };
+
+/**
+ * Whether the person agrees that this prompt leaves the device.
+ */
+export type RouteConsent = "not_needed" | "by_policy" | "ask" | "granted" | "refused";
+
+/**
+ * One threshold of a curve.
+ */
+export type RouteCurvePoint = { 
+/**
+ * The threshold.
+ */
+threshold: number, 
+/**
+ * Agreement and share.
+ */
+outcome: RouteOutcome, 
+/**
+ * Cost and time.
+ */
+expected: RouteExpected, };
+
+/**
+ * Where a prompt goes and everything that led there, to be stored with the answer. Of the prompt it holds only what it
+ * shares with our own lists of terms.
+ */
+export type RouteDecision = { 
+/**
+ * Where to.
+ */
+route: RouteTarget, 
+/**
+ * Whether the person agrees.
+ */
+consent: RouteConsent, 
+/**
+ * What kind of task it looks like.
+ */
+task: TaskKind, 
+/**
+ * How hard it looks, 0–1.
+ */
+score: number, 
+/**
+ * From which score on the policy sends to the cloud.
+ */
+threshold: number, 
+/**
+ * What the score is made of.
+ */
+signals: Array<RouteSignal>, 
+/**
+ * Why so, step by step.
+ */
+reasons: Array<RouteReason>, 
+/**
+ * Whether the local model can answer: where the prompt goes if the cloud is refused.
+ */
+local_can: boolean, };
+
+/**
+ * How a routing policy does on a labelled set of prompts, and what it would cost.
+ */
+export type RouteEvaluation = { 
+/**
+ * Path of the set; absent for the one that ships.
+ */
+set: string | null, 
+/**
+ * Which part of it.
+ */
+part: RoutePart, 
+/**
+ * How many prompts.
+ */
+prompts: number, 
+/**
+ * The policy, judged as if its mode were *auto*.
+ */
+policy: RoutePolicy, 
+/**
+ * What the local model is taken to hold.
+ */
+window: RouteLocalWindow, 
+/**
+ * What is known of cost and time.
+ */
+rates: RouteRates, 
+/**
+ * The model and the run that the local speed is from; absent where none was measured.
+ */
+local_source: RouteLocalSource | null, 
+/**
+ * What comes out.
+ */
+evaluation: RoutePolicyEvaluation, };
+
+/**
+ * What a signal rests on. Terms are those of our own lists, never words of the prompt.
+ */
+export type RouteEvidence = { "kind": "nothing" } | { "kind": "found", 
+/**
+ * In the order in which they stand.
+ */
+terms: Array<string>, 
+/**
+ * How many more.
+ */
+more: number, } | { "kind": "tokens", 
+/**
+ * Estimated where the model's tokenizer was not asked.
+ */
+tokens: number, } | { "kind": "answer_words", 
+/**
+ * As asked for.
+ */
+words: number, } | { "kind": "window", 
+/**
+ * All of them.
+ */
+needed: number, 
+/**
+ * What the local model can hold.
+ */
+window: number, } | { "kind": "window_unknown" } | { "kind": "failed", 
+/**
+ * How many.
+ */
+answers: number, };
+
+/**
+ * Cost and time that a way of routing is expected to take.
+ */
+export type RouteExpected = { 
+/**
+ * Cost of a thousand such prompts; absent without a price.
+ */
+cost_per_thousand: number | null, 
+/**
+ * Mean seconds of a whole answer; absent where a speed that it needs is not known.
+ */
+mean_seconds: number | null, };
+
+/**
+ * Agreement within a part of a set.
+ */
+export type RouteGroupOutcome = { 
+/**
+ * Kind of task by label, or language.
+ */
+name: string, 
+/**
+ * Agreement and share.
+ */
+outcome: RouteOutcome, };
+
+/**
+ * Where a prompt belongs. `docs/routing.md` says what that means.
+ */
+export type RouteLabel = "local" | "cloud";
+
+/**
+ * Why the local model cannot answer.
+ */
+export type RouteLocalProblem = { "kind": "no_model" } | { "kind": "not_enough_memory" } | { "kind": "window_too_small", 
+/**
+ * Tokens of both.
+ */
+needed: number, 
+/**
+ * Tokens that the context holds.
+ */
+window: number, } | { "kind": "failed", 
+/**
+ * Why.
+ */
+code: ErrorCode, };
+
+/**
+ * Where a local speed was measured.
+ */
+export type RouteLocalSource = { 
+/**
+ * The model's label.
+ */
+model: string, 
+/**
+ * The run.
+ */
+run: RunId, };
+
+/**
+ * What the local model is taken to hold.
+ */
+export type RouteLocalWindow = { 
+/**
+ * Tokens of its context.
+ */
+tokens: number, 
+/**
+ * Tokens of it that are kept free for the answer.
+ */
+answer_tokens: number, };
+
+/**
+ * A prompt that did not go where it belongs.
+ */
+export type RouteMiss = { 
+/**
+ * Its name in the set.
+ */
+id: string, 
+/**
+ * Where it belongs.
+ */
+label: RouteLabel, 
+/**
+ * Its score.
+ */
+score: number, 
+/**
+ * What kind of task it was taken for.
+ */
+task: TaskKind, };
+
+/**
+ * How far the person lets the router go.
+ */
+export type RouteMode = "always_local" | "always_ask" | "auto";
+
+/**
+ * What a way of routing does with a set.
+ */
+export type RouteOutcome = { 
+/**
+ * Labels against routes.
+ */
+confusion: RouteConfusion, 
+/**
+ * Share that went where it belongs; absent for an empty set.
+ */
+agreement: number | null, 
+/**
+ * Wilson's 95 % interval of it.
+ */
+interval: Interval | null, 
+/**
+ * Share that went to the cloud.
+ */
+cloud_share: number | null, };
+
+/**
+ * Which prompts of a labelled set are looked at.
+ */
+export type RoutePart = "held_out" | "development" | "all";
+
+/**
+ * How prompts are routed. What is missing in a policy's JSON has its default.
+ */
+export type RoutePolicy = { 
+/**
+ * How far the router may go.
+ */
+mode: RouteMode, 
+/**
+ * Score from which a prompt goes to the cloud, 0–1.
+ */
+threshold: number, 
+/**
+ * Rules of kinds; a kind that is not here goes by score.
+ */
+rules: { [key in TaskKind]?: RouteRule }, 
+/**
+ * What the signals add to the score.
+ */
+weights: RouteWeights, };
+
+/**
+ * What a policy does with a labelled set.
+ */
+export type RoutePolicyEvaluation = { 
+/**
+ * At the policy's own threshold.
+ */
+at_threshold: RouteCurvePoint, 
+/**
+ * Over all thresholds, ascending.
+ */
+curve: Array<RouteCurvePoint>, 
+/**
+ * Beside it.
+ */
+baselines: Array<RouteBaselineOutcome>, 
+/**
+ * By kind of task, as labelled.
+ */
+by_kind: Array<RouteGroupOutcome>, 
+/**
+ * By language.
+ */
+by_language: Array<RouteGroupOutcome>, 
+/**
+ * Prompts whose kind was recognised.
+ */
+kinds_recognised: number, 
+/**
+ * What went elsewhere than it belongs, at the policy's own threshold.
+ */
+misses: Array<RouteMiss>, };
+
+/**
+ * What a provider takes.
+ */
+export type RoutePrice = { 
+/**
+ * For a million tokens of prompts.
+ */
+input_per_million: number, 
+/**
+ * For a million tokens of answers.
+ */
+output_per_million: number, 
+/**
+ * ISO 4217.
+ */
+currency: string, };
+
+/**
+ * What is known of cost and time. What is not stays unknown in the result.
+ */
+export type RouteRates = { 
+/**
+ * The local model, as measured here.
+ */
+local: RouteSpeed | null, 
+/**
+ * The cloud model.
+ */
+cloud: RouteSpeed | null, 
+/**
+ * What the cloud model costs.
+ */
+price: RoutePrice | null, };
+
+/**
+ * One step of a decision.
+ */
+export type RouteReason = { "kind": "always_local" } | { "kind": "rule_of_kind", 
+/**
+ * The kind.
+ */
+task: TaskKind, 
+/**
+ * Local or cloud.
+ */
+rule: RouteRule, } | { "kind": "score_reaches", 
+/**
+ * The score.
+ */
+score: number, 
+/**
+ * The threshold.
+ */
+threshold: number, } | { "kind": "score_below", 
+/**
+ * The score.
+ */
+score: number, 
+/**
+ * The threshold.
+ */
+threshold: number, } | { "kind": "local_cannot", 
+/**
+ * Why.
+ */
+problem: RouteLocalProblem, } | { "kind": "cloud_cannot", 
+/**
+ * Why.
+ */
+problem: RouteCloudProblem, } | { "kind": "consent_granted" } | { "kind": "consent_refused" };
+
+/**
+ * What a policy says about a kind of task.
+ */
+export type RouteRule = "local" | "cloud" | "by_score";
+
+/**
+ * One signal of a prompt.
+ */
+export type RouteSignal = { 
+/**
+ * What is looked at.
+ */
+signal: RouteSignalKind, 
+/**
+ * How strong it is, 0–1.
+ */
+value: number, 
+/**
+ * What a full one adds to the score.
+ */
+weight: number, 
+/**
+ * What it rests on.
+ */
+evidence: RouteEvidence, };
+
+/**
+ * What is looked at.
+ */
+export type RouteSignalKind = "code" | "mathematics" | "length" | "language" | "steps" | "depth" | "answer_length" | "context" | "failures";
+
+/**
+ * How fast a model answers.
+ */
+export type RouteSpeed = { 
+/**
+ * Tokens of a prompt a second; absent where the time to the first token is given instead.
+ */
+prefill_tps: number | null, 
+/**
+ * Milliseconds before the first token that do not depend on the prompt.
+ */
+ttft_ms: number, 
+/**
+ * Tokens of an answer a second.
+ */
+decode_tps: number, };
+
+/**
+ * Where a prompt goes.
+ */
+export type RouteTarget = "local" | "cloud" | "nowhere";
+
+/**
+ * What a full signal adds to the score. How these were found: `docs/routing.md`.
+ */
+export type RouteWeights = { 
+/**
+ * [`SignalKind::Code`].
+ */
+code: number, 
+/**
+ * [`SignalKind::Mathematics`].
+ */
+mathematics: number, 
+/**
+ * [`SignalKind::Length`].
+ */
+length: number, 
+/**
+ * [`SignalKind::Language`].
+ */
+language: number, 
+/**
+ * [`SignalKind::Steps`].
+ */
+steps: number, 
+/**
+ * [`SignalKind::Depth`].
+ */
+depth: number, 
+/**
+ * [`SignalKind::AnswerLength`].
+ */
+answer_length: number, 
+/**
+ * [`SignalKind::Context`].
+ */
+context: number, 
+/**
+ * [`SignalKind::Failures`].
+ */
+failures: number, };
 
 /**
  * What a row says.
@@ -3204,6 +3894,11 @@ total: number,
 decimals: number, };
 
 /**
+ * Why an answer ended.
+ */
+export type StopReason = "end_of_generation" | "stop_text" | "max_tokens" | "context_full" | "cancelled";
+
+/**
  * What the models take up.
  */
 export type StorageUse = { 
@@ -3472,6 +4167,11 @@ title: string,
  * What it stands for.
  */
 category: Category, };
+
+/**
+ * What kind of task a prompt looks like. Rules of a policy are by kind.
+ */
+export type TaskKind = "question" | "code" | "mathematics" | "reasoning" | "writing" | "long_writing" | "translation" | "text" | "chat";
 
 /**
  * All figures of one task.

@@ -82,7 +82,7 @@ export class AppState {
 
   #take(event: AppEvent): void {
     if (event.kind === 'live') this.live.take(event.live)
-    else this.#keep(event.job)
+    else if (event.kind === 'job') this.#keep(event.job)
   }
 
   #keep(job: Job): void {

@@ -209,7 +209,7 @@ pub fn options() -> ClientOptions {
         connect_timeout: Duration::from_secs(20),
         first_token_timeout: Duration::from_secs(20),
         stall_timeout: Duration::from_secs(20),
-        overall_timeout: Duration::from_secs(60),
+        overall_timeout: Duration::from_mins(1),
         backoff: Duration::from_millis(2),
         breaker_failures: 0,
         seed: Some(1),

@@ -423,7 +423,7 @@ impl Reading {
         match c {
             '^' => mathematics.once(2.0, "^"),
             '∫' | '∑' | '∏' | '∂' | '∇' | '∀' | '∃' | '∈' => {
-                mathematics.once(3.0, "higher mathematics")
+                mathematics.once(3.0, "higher mathematics");
             }
             '√' | '≤' | '≥' | '≠' | '∞' | 'π' | '→' => mathematics.once(1.0, "signs of mathematics"),
             '`' => self.code_marks.once(1.0, "`"),
@@ -616,13 +616,12 @@ fn full_at(points: f64, full: f64) -> f64 {
 fn is_of_word(c: char, word: &str) -> bool {
     let is_number = || word.starts_with(|c: char| c.is_ascii_digit());
     match c {
-        '_' => true,
         '+' => word == "c" || word == "c+",
         '\'' => !word.is_empty(),
         ',' | '.' => is_number(),
         // Vowel signs and viramas, of which some are not alphabetic by themselves.
         '\u{0964}' | '\u{0965}' => false,
-        '\u{0900}'..='\u{0DFF}' => true,
+        '_' | '\u{0900}'..='\u{0DFF}' => true,
         _ => c.is_alphanumeric(),
     }
 }

@@ -4,6 +4,7 @@ mod claims;
 mod cold_start;
 mod compare;
 mod conditions;
+mod conversation;
 mod fit;
 mod fixture;
 mod format;

@@ -436,18 +436,14 @@ proptest! {
     fn a_harder_situation_never_lowers_the_score(prompt in prompts(), situation in situations(), more in 0..100_000_u32) {
         let total = |situation: &Situation| score(&Weights::default(), &prompt, situation).total;
         let now = total(&situation);
-        prop_assert!(now <= total(&Situation {
-            history_tokens: situation.history_tokens.saturating_add(more),
-            ..situation
-        }));
-        prop_assert!(now <= total(&Situation {
-            recent_failures: situation.recent_failures.saturating_add(more),
-            ..situation
-        }));
-        prop_assert!(now <= total(&Situation {
-            window_tokens: situation.window_tokens.map(|window| window.saturating_sub(more)),
-            ..situation
-        }));
+        let harder = [
+            Situation { history_tokens: situation.history_tokens.saturating_add(more), ..situation },
+            Situation { recent_failures: situation.recent_failures.saturating_add(more), ..situation },
+            Situation { window_tokens: situation.window_tokens.map(|window| window.saturating_sub(more)), ..situation },
+        ];
+        for harder in &harder {
+            prop_assert!(now <= total(harder));
+        }
     }
 
     #[test]
