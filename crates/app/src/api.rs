@@ -7,14 +7,15 @@ use pocketbench_domain::claims::{ClaimSet, Finding, Standing};
 use pocketbench_domain::conditions::{Conditions, Reading, ThermalStatus};
 use pocketbench_domain::conversation::{ChatMessage, ChatSettings, Conversation, ConversationId, MessageId};
 use pocketbench_domain::device::DeviceProfile;
+use pocketbench_domain::duel::{ModelStrength, Vote};
 use pocketbench_domain::error::ErrorReport;
 use pocketbench_domain::fit::{Fit, FitAdvice};
 use pocketbench_domain::job::{Job, JobId, JobState};
 use pocketbench_domain::model::{ModelHeader, ModelRef};
-use pocketbench_domain::provider::{Price, Provider, ProviderPreset};
+use pocketbench_domain::provider::{Budget, Cost, MonthSpend, Price, Provider, ProviderPreset};
 use pocketbench_domain::roofline::MeasuredBandwidth;
-use pocketbench_domain::route::Policy;
 use pocketbench_domain::route::evaluate::{Evaluation, LocalWindow, Rates};
+use pocketbench_domain::route::{Decision, Policy};
 use pocketbench_domain::run::RunId;
 use pocketbench_domain::settings::KvType;
 use pocketbench_domain::suite::Category;
@@ -624,6 +625,22 @@ pub struct SendRequest {
     pub text: String,
     /// The message that it takes the place of, where one was edited; both stay.
     pub instead_of: Option<MessageId>,
+    /// Who is to answer.
+    #[serde(default)]
+    pub by: AnswerBy,
+}
+
+/// Who is to answer a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerBy {
+    /// Whoever the policy says; it may want to ask first.
+    #[default]
+    Policy,
+    /// The model on this device: the person says so, or has refused the cloud.
+    Local,
+    /// The cloud: the person says so, which is the consent.
+    Cloud,
 }
 
 /// What sending began.
@@ -631,8 +648,115 @@ pub struct SendRequest {
 pub struct SentTurn {
     /// The question, unless it was there before.
     pub question: Option<ChatMessage>,
-    /// The answer, empty as yet.
-    pub answer: ChatMessage,
+    /// The answer, empty as yet; absent while the person is to be asked first.
+    pub answer: Option<ChatMessage>,
+    /// Whether this prompt may leave the device. Answered with a choice of who is to answer.
+    pub consent: Option<ConsentQuestion>,
+}
+
+/// The question whether a prompt may go to the cloud.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ConsentQuestion {
+    /// The message that waits for an answer.
+    pub question: MessageId,
+    /// Why the cloud, and whether the local model could answer instead.
+    pub decision: Decision,
+    /// The provider's title.
+    pub provider: String,
+    /// Host that the words would go to.
+    pub host: String,
+    /// The model's name there.
+    pub model: String,
+    /// The most that the answer can cost.
+    pub at_most: Cost,
+}
+
+/// How chat behaves in all conversations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct ChatOptions {
+    /// Where prompts are answered.
+    pub policy: Policy,
+    /// Id of the provider that is asked; `None`: the first that is set up.
+    pub provider: Option<String>,
+    /// Its model; `None`: the one that the provider is set up with.
+    pub cloud_model: Option<String>,
+    /// What may be spent in a calendar month.
+    pub budget: Option<Budget>,
+    /// Load the model that was used last when the program starts.
+    pub preload: bool,
+    /// Minutes that a model stays loaded when nobody talks to it.
+    pub keep_warm_min: u32,
+    /// Longest wait for the first token of a model that is not loaded yet, in ms: what a measured cold start is held against.
+    pub cold_start_limit_ms: u32,
+    /// Guess words from what was said and check several at once, which gives the same answer sooner where it repeats itself.
+    pub speculative: bool,
+    /// Smaller context, smaller cache and shorter answers, to live in little memory. Taken by itself, too, when memory is short.
+    pub memory_safe: bool,
+}
+
+impl Default for ChatOptions {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            provider: None,
+            cloud_model: None,
+            budget: None,
+            preload: false,
+            keep_warm_min: 5,
+            cold_start_limit_ms: 3_000,
+            speculative: false,
+            memory_safe: false,
+        }
+    }
+}
+
+/// What the cloud has cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Spending {
+    /// This calendar month.
+    pub month: MonthSpend,
+    /// The budget, if there is one.
+    pub budget: Option<Budget>,
+}
+
+/// One question to two models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct DuelRequest {
+    /// The question.
+    pub text: String,
+    /// Paths of the two local models.
+    pub models: [String; 2],
+    /// Hide who is who until there is a vote; the sides are drawn by lot.
+    pub blind: bool,
+    /// How both answer; its model does not count.
+    pub settings: ChatSettings,
+}
+
+/// A question and its two answers, left and right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Duel {
+    /// The conversation that holds it.
+    pub conversation_id: ConversationId,
+    /// The question.
+    pub question: ChatMessage,
+    /// The answers, left and right. One after the other where memory does not hold both models.
+    pub answers: [ChatMessage; 2],
+    /// Whether names are hidden until the vote.
+    pub blind: bool,
+    /// The vote, once there is one.
+    pub vote: Option<Vote>,
+}
+
+/// How models stand by the votes of people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct DuelRanking {
+    /// The models, strongest first.
+    pub models: Vec<ModelStrength>,
+    /// Votes in all.
+    pub votes: u32,
+    /// Of those, with names hidden.
+    pub blind: u32,
 }
 
 /// How full a conversation's context is.

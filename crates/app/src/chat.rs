@@ -167,7 +167,7 @@ impl App {
 
     /// Says something and begins the answer; it goes on in the background, and events tell how.
     pub async fn send(&self, request: SendRequest) -> Result<SentTurn> {
-        let SendRequest { conversation_id, text, instead_of } = request;
+        let SendRequest { conversation_id, text, instead_of, by: _ } = request;
         if text.trim().is_empty() || text.len() > MOST_BYTES {
             return Err(ErrorReport::new(ErrorCode::InvalidInput, "a message has between one character and 1 MB"));
         }
@@ -200,7 +200,7 @@ impl App {
         }
         self.store().insert_message(&question).await?;
         let answer = self.begin_answer(conversation, question.id, model).await?;
-        Ok(SentTurn { question: Some(question), answer })
+        Ok(SentTurn { question: Some(question), answer: Some(answer), consent: None })
     }
 
     /// Answers once more, beside the answer that there is; with another model if one is named.
@@ -222,7 +222,7 @@ impl App {
         }
         let model = self.chat_model(&conversation.settings).await?;
         let answer = self.begin_answer(conversation, question, model).await?;
-        Ok(SentTurn { question: None, answer })
+        Ok(SentTurn { question: None, answer: Some(answer), consent: None })
     }
 
     /// Stops an answer; what it has stays.
@@ -338,6 +338,8 @@ impl App {
                 model_sha256: Some(model.sha256.clone()),
                 figures: None,
                 dropped_turns: 0,
+                decision: None,
+                cloud: None,
             }),
             failure: None,
         };

@@ -1,6 +1,6 @@
 //! Conversations with a real model, and with workers that misbehave.
 
-use pocketbench_app_core::api::{AppEvent, ChatUpdate, ConversationChange, ConversationFormat, SendRequest};
+use pocketbench_app_core::api::{AnswerBy, AppEvent, ChatUpdate, ConversationChange, ConversationFormat, SendRequest};
 use pocketbench_app_core::domain::conversation::{
     ChatMessage, ChatSettings, Conversation, ConversationId, MessageState,
 };
@@ -38,13 +38,13 @@ fn settings() -> ChatSettings {
 }
 
 fn say(conversation: &Conversation, text: &str) -> SendRequest {
-    SendRequest { conversation_id: conversation.id, text: text.into(), instead_of: None }
+    SendRequest { conversation_id: conversation.id, text: text.into(), instead_of: None, by: AnswerBy::Policy }
 }
 
 /// Says something and waits for the end of the answer, putting its words together on the way.
 async fn ask(app: &App, request: SendRequest) -> ChatMessage {
     let mut events = app.subscribe();
-    let answer = app.send(request).await.unwrap().answer;
+    let answer = app.send(request).await.unwrap().answer.unwrap();
     assert_eq!(answer.state, MessageState::Writing);
     let mut heard = String::new();
     loop {
@@ -100,7 +100,7 @@ async fn a_conversation_is_remembered_branched_and_found() {
     // Once more, beside the answer that there is.
     let mut events = app.subscribe();
     let turn = app.regenerate(talk.id, second.id, None).await.unwrap();
-    assert!(turn.question.is_none() && turn.answer.parent == second.parent);
+    assert!(turn.question.is_none() && turn.answer.unwrap().parent == second.parent);
     while !matches!(events.recv().await, Ok(AppEvent::Chat { update }) if matches!(*update, ChatUpdate::Ended { .. })) {
     }
     assert_eq!(messages(&app, talk.id).await.len(), 7);
@@ -164,7 +164,7 @@ async fn an_answer_can_be_stopped_and_keeps_its_words() {
     let endless = ChatSettings { max_tokens: 400, ..settings() };
     let talk = app.begin_conversation(endless).await.unwrap();
     let mut events = app.subscribe();
-    let answer = app.send(say(&talk, "Write a very long story about the sea.")).await.unwrap().answer;
+    let answer = app.send(say(&talk, "Write a very long story about the sea.")).await.unwrap().answer.unwrap();
     let busy = app.send(say(&talk, "And?")).await.unwrap_err();
     assert_eq!(busy.code, ErrorCode::InvalidInput);
     loop {

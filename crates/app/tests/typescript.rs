@@ -61,6 +61,18 @@ fn committed_types_are_what_rust_says() {
     all.visit::<api::ProviderRequest>();
     all.visit::<api::RouteEvaluation>();
     all.visit::<Decision>();
+    all.visit::<api::ConversationSummary>();
+    all.visit::<api::ConversationView>();
+    all.visit::<api::ConversationChange>();
+    all.visit::<api::ConversationFormat>();
+    all.visit::<api::SendRequest>();
+    all.visit::<api::SentTurn>();
+    all.visit::<api::ContextMeter>();
+    all.visit::<api::ChatOptions>();
+    all.visit::<api::Spending>();
+    all.visit::<api::DuelRequest>();
+    all.visit::<api::Duel>();
+    all.visit::<api::DuelRanking>();
     let declarations: Vec<String> = all.found.into_values().collect();
     let text = format!(
         "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\n\n{}",

@@ -5,6 +5,8 @@
 
 use crate::error::ErrorReport;
 use crate::generate::{Generation, Message, Role, Sampling, StopReason};
+use crate::provider::{Cost, TokenUsage};
+use crate::route::Decision;
 use crate::run::id;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -121,6 +123,31 @@ pub struct Answer {
     /// Turns that no longer fit the context and were not told to the model.
     #[serde(default)]
     pub dropped_turns: u32,
+    /// Where the prompt went, and why; absent where there was nothing to decide.
+    #[serde(default)]
+    pub decision: Option<Decision>,
+    /// Of an answer from a provider: whose, and what it cost.
+    #[serde(default)]
+    pub cloud: Option<CloudAnswer>,
+}
+
+/// An answer that came from a provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct CloudAnswer {
+    /// Id of the provider.
+    pub provider: String,
+    /// Its title at the time.
+    pub title: String,
+    /// The model's name there.
+    pub model: String,
+    /// Tokens as it counts and bills them, once it has said so.
+    pub usage: Option<TokenUsage>,
+    /// Time from the request to the first piece of the answer in ms, the network included.
+    pub first_piece_ms: Option<f64>,
+    /// Time from the request to the end in ms, earlier attempts included.
+    pub took_ms: Option<f64>,
+    /// What it cost.
+    pub cost: Cost,
 }
 
 /// Figures of one answer. What was not measured is absent.

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod conditions;
 pub mod conversation;
 pub mod device;
+pub mod duel;
 pub mod error;
 pub mod fit;
 pub mod format;

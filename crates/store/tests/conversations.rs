@@ -55,8 +55,14 @@ async fn a_conversation_comes_back_as_it_was() {
     store.insert_message(&question).await.unwrap();
     let mut answer = message(11, &talk, Some(question.id), Role::Assistant, "");
     answer.state = MessageState::Writing;
-    answer.answer =
-        Some(Answer { model: "M".into(), model_sha256: Some("a".repeat(64)), figures: None, dropped_turns: 2 });
+    answer.answer = Some(Answer {
+        model: "M".into(),
+        model_sha256: Some("a".repeat(64)),
+        figures: None,
+        dropped_turns: 2,
+        decision: None,
+        cloud: None,
+    });
     store.insert_message(&answer).await.unwrap();
     store.write_message(answer.id, "In the").await.unwrap();
     answer.content = "In the mountains.".into();

@@ -20,7 +20,20 @@ figures: AnswerFigures | null,
 /**
  * Turns that no longer fit the context and were not told to the model.
  */
-dropped_turns: number, };
+dropped_turns: number, 
+/**
+ * Where the prompt went, and why; absent where there was nothing to decide.
+ */
+decision: RouteDecision | null, 
+/**
+ * Of an answer from a provider: whose, and what it cost.
+ */
+cloud: CloudAnswer | null, };
+
+/**
+ * Who is to answer a question.
+ */
+export type AnswerBy = "policy" | "local" | "cloud";
 
 /**
  * Figures of one answer. What was not measured is absent.
@@ -140,6 +153,19 @@ percent: number | null,
  * Whether it is being charged or held full by a charger.
  */
 charging: boolean | null, };
+
+/**
+ * What may be spent in a calendar month.
+ */
+export type Budget = { 
+/**
+ * The most.
+ */
+limit: Money, 
+/**
+ * Nothing more is asked of a metered provider once it is reached; otherwise it is only said.
+ */
+hard_stop: boolean, };
 
 /**
  * Buffers as llama.cpp itself accounts for them.
@@ -407,6 +433,72 @@ answer: Answer | null,
  * Why it could not be finished.
  */
 failure: ErrorReport | null, };
+
+/**
+ * How chat behaves in all conversations.
+ */
+export type ChatOptions = { 
+/**
+ * Where prompts are answered.
+ */
+policy: RoutePolicy, 
+/**
+ * Id of the provider that is asked; `None`: the first that is set up.
+ */
+provider: string | null, 
+/**
+ * Its model; `None`: the one that the provider is set up with.
+ */
+cloud_model: string | null, 
+/**
+ * What may be spent in a calendar month.
+ */
+budget: Budget | null, 
+/**
+ * Load the model that was used last when the program starts.
+ */
+preload: boolean, 
+/**
+ * Minutes that a model stays loaded when nobody talks to it.
+ */
+keep_warm_min: number, 
+/**
+ * Longest wait for the first token of a model that is not loaded yet, in ms: what a measured cold start is held against.
+ */
+cold_start_limit_ms: number, 
+/**
+ * Guess words from what was said and check several at once, which gives the same answer sooner where it repeats itself.
+ */
+speculative: boolean, 
+/**
+ * Smaller context, smaller cache and shorter answers, to live in little memory. Taken by itself, too, when memory is short.
+ */
+memory_safe: boolean, };
+
+/**
+ * How a conversation's answers are made.
+ */
+export type ChatSettings = { 
+/**
+ * Path of the local model that answers; `None` until one is picked.
+ */
+model: string | null, 
+/**
+ * Standing instructions, told before everything else; empty for none.
+ */
+system_prompt: string, 
+/**
+ * How tokens are picked.
+ */
+sampling: Sampling, 
+/**
+ * Most tokens of an answer.
+ */
+max_tokens: number, 
+/**
+ * Context in tokens; `None` for as much as the device's memory suggests.
+ */
+n_ctx: number | null, };
 
 /**
  * What happens to an answer.
@@ -711,6 +803,39 @@ findings: Array<CheckedFinding>,
 here: LimitsHere | null, };
 
 /**
+ * An answer that came from a provider.
+ */
+export type CloudAnswer = { 
+/**
+ * Id of the provider.
+ */
+provider: string, 
+/**
+ * Its title at the time.
+ */
+title: string, 
+/**
+ * The model's name there.
+ */
+model: string, 
+/**
+ * Tokens as it counts and bills them, once it has said so.
+ */
+usage: TokenUsage | null, 
+/**
+ * Time from the request to the first piece of the answer in ms, the network included.
+ */
+first_piece_ms: number | null, 
+/**
+ * Time from the request to the end in ms, earlier attempts included.
+ */
+took_ms: number | null, 
+/**
+ * What it cost.
+ */
+cost: Cost, };
+
+/**
  * How an entry starts when its file is not in memory.
  */
 export type ColdStart = { 
@@ -803,9 +928,148 @@ wall_jump_ms: number | null,
 stuck: Array<StuckSensor>, };
 
 /**
+ * The question whether a prompt may go to the cloud.
+ */
+export type ConsentQuestion = { 
+/**
+ * The message that waits for an answer.
+ */
+question: MessageId, 
+/**
+ * Why the cloud, and whether the local model could answer instead.
+ */
+decision: RouteDecision, 
+/**
+ * The provider's title.
+ */
+provider: string, 
+/**
+ * Host that the words would go to.
+ */
+host: string, 
+/**
+ * The model's name there.
+ */
+model: string, 
+/**
+ * The most that the answer can cost.
+ */
+at_most: Cost, };
+
+/**
+ * How full a conversation's context is.
+ */
+export type ContextMeter = { 
+/**
+ * Tokens of what would be told to the model now.
+ */
+tokens: number, 
+/**
+ * Tokens that the context holds.
+ */
+n_ctx: number, 
+/**
+ * Of those, kept for the answer.
+ */
+reserved: number, 
+/**
+ * Messages that are left out already.
+ */
+dropped: Array<MessageId>, 
+/**
+ * With those that go next.
+ */
+next: Array<MessageId>, };
+
+/**
+ * A conversation without its messages.
+ */
+export type Conversation = { 
+/**
+ * Identity.
+ */
+id: ConversationId, 
+/**
+ * For people; at first the beginning of the first question.
+ */
+title: string, 
+/**
+ * Kept at the top of the list.
+ */
+pinned: boolean, 
+/**
+ * When it was begun.
+ */
+created_at: string, 
+/**
+ * When something was last said or changed.
+ */
+updated_at: string, 
+/**
+ * How answers are made.
+ */
+settings: ChatSettings, 
+/**
+ * Last message of the path in view.
+ */
+head: MessageId | null, };
+
+/**
+ * What is to change; `None` leaves it.
+ */
+export type ConversationChange = { 
+/**
+ * Title.
+ */
+title: string | null, 
+/**
+ * Pinned.
+ */
+pinned: boolean | null, 
+/**
+ * How answers are made.
+ */
+settings: ChatSettings | null, };
+
+/**
+ * Format of an exported conversation.
+ */
+export type ConversationFormat = "json" | "markdown";
+
+/**
  * Identifies a conversation.
  */
 export type ConversationId = string;
+
+/**
+ * A conversation in a list.
+ */
+export type ConversationSummary = { 
+/**
+ * The conversation.
+ */
+conversation: Conversation, 
+/**
+ * Of a search: text around the words that were found.
+ */
+excerpt: string | null, };
+
+/**
+ * A conversation with all its branches.
+ */
+export type ConversationView = { 
+/**
+ * The conversation.
+ */
+conversation: Conversation, 
+/**
+ * Every message, the oldest first.
+ */
+messages: Array<ChatMessage>, 
+/**
+ * The messages in view, from the first to the last.
+ */
+path: Array<MessageId>, };
 
 /**
  * How a wait for a cooler machine ended.
@@ -849,6 +1113,11 @@ cores: number,
  * Highest clock of any of them in MHz, where it can be read.
  */
 max_mhz: number | null, };
+
+/**
+ * What an answer cost.
+ */
+export type Cost = "free" | { "amount": Money } | "unknown";
 
 /**
  * A moment of a sustained task: the mean of one or more rounds.
@@ -1173,6 +1442,69 @@ catalogue_url: string | null,
  * with `.sig`), or `sha256:` and the hash of the one catalogue that is meant.
  */
 catalogue_trust: string | null, };
+
+/**
+ * A question and its two answers, left and right.
+ */
+export type Duel = { 
+/**
+ * The conversation that holds it.
+ */
+conversation_id: ConversationId, 
+/**
+ * The question.
+ */
+question: ChatMessage, 
+/**
+ * The answers, left and right. One after the other where memory does not hold both models.
+ */
+answers: [ChatMessage, ChatMessage], 
+/**
+ * Whether names are hidden until the vote.
+ */
+blind: boolean, 
+/**
+ * The vote, once there is one.
+ */
+vote: Vote | null, };
+
+/**
+ * How models stand by the votes of people.
+ */
+export type DuelRanking = { 
+/**
+ * The models, strongest first.
+ */
+models: Array<ModelStrength>, 
+/**
+ * Votes in all.
+ */
+votes: number, 
+/**
+ * Of those, with names hidden.
+ */
+blind: number, };
+
+/**
+ * One question to two models.
+ */
+export type DuelRequest = { 
+/**
+ * The question.
+ */
+text: string, 
+/**
+ * Paths of the two local models.
+ */
+models: [string, string], 
+/**
+ * Hide who is who until there is a vote; the sides are drawn by lot.
+ */
+blind: boolean, 
+/**
+ * How both answer; its model does not count.
+ */
+settings: ChatSettings, };
 
 /**
  * Energy drawn.
@@ -2410,6 +2742,79 @@ path: string, } | { "kind": "url",
 url: string, };
 
 /**
+ * How strong a model is by votes.
+ */
+export type ModelStrength = { 
+/**
+ * SHA-256 of the model's file.
+ */
+model_sha256: string, 
+/**
+ * Its name for people.
+ */
+model: string, 
+/**
+ * Times its answer was better; a tie is half a win of both.
+ */
+wins: number, 
+/**
+ * Votes that it was part of.
+ */
+votes: number, 
+/**
+ * Bradley-Terry strength on the scale of Elo, the mean of all models being 1000. Absent where votes connect it with no
+ * other model.
+ */
+rating: number | null, 
+/**
+ * 95 % interval of the rating.
+ */
+interval: [number, number] | null, };
+
+/**
+ * An amount, in whole billionths so that sums are exact.
+ */
+export type Money = { 
+/**
+ * ISO 4217.
+ */
+currency: string, 
+/**
+ * Billionths of the currency's unit.
+ */
+nanos: number, };
+
+/**
+ * A calendar month in UTC.
+ */
+export type Month = { 
+/**
+ * Year.
+ */
+year: number, 
+/**
+ * 1 to 12.
+ */
+month: number, };
+
+/**
+ * What was spent in a month.
+ */
+export type MonthSpend = { 
+/**
+ * The month.
+ */
+month: Month, 
+/**
+ * Sums, one a currency, by its name.
+ */
+spent: Array<Money>, 
+/**
+ * Answers whose cost is not known; the sums are then too low.
+ */
+unknown: number, };
+
+/**
  * In what two cells differ.
  */
 export type NotComparable = "answer_lengths" | "red_flag";
@@ -3582,6 +3987,27 @@ repeat_penalty: number,
 seed: number, };
 
 /**
+ * Something to say.
+ */
+export type SendRequest = { 
+/**
+ * In which conversation.
+ */
+conversation_id: ConversationId, 
+/**
+ * What.
+ */
+text: string, 
+/**
+ * The message that it takes the place of, where one was edited; both stay.
+ */
+instead_of: MessageId | null, 
+/**
+ * Who is to answer.
+ */
+by: AnswerBy, };
+
+/**
  * What a temperature is the temperature of.
  */
 export type SensorClass = "cpu" | "gpu" | "battery" | "skin" | "board";
@@ -3649,6 +4075,23 @@ load_average: number | null,
  * Memory that can be used without swapping.
  */
 available_bytes: number | null, };
+
+/**
+ * What sending began.
+ */
+export type SentTurn = { 
+/**
+ * The question, unless it was there before.
+ */
+question: ChatMessage | null, 
+/**
+ * The answer, empty as yet; absent while the person is to be asked first.
+ */
+answer: ChatMessage | null, 
+/**
+ * Whether this prompt may leave the device. Answered with a choice of who is to answer.
+ */
+consent: ConsentQuestion | null, };
 
 /**
  * One life of a worker process with a model loaded.
@@ -3742,6 +4185,19 @@ bandwidth: number,
  * Runs on this device that the share of the bandwidth is taken from; 0: a usual share is assumed.
  */
 runs: number, };
+
+/**
+ * What the cloud has cost.
+ */
+export type Spending = { 
+/**
+ * This calendar month.
+ */
+month: MonthSpend, 
+/**
+ * The budget, if there is one.
+ */
+budget: Budget | null, };
 
 /**
  * Least, greatest and mean value of readings; each reading counts once, however long it stood.
@@ -4274,6 +4730,27 @@ most: number | null, };
 export type TokenState = "none" | "key_store" | "encrypted_file";
 
 /**
+ * Tokens of one answer, as the provider counts and bills them. Not what was counted on the way.
+ */
+export type TokenUsage = { 
+/**
+ * Tokens of the prompt, those from the cache included.
+ */
+prompt: number, 
+/**
+ * Of those, tokens that the provider had in its cache; `None`: it does not say.
+ */
+cached_prompt: number | null, 
+/**
+ * Tokens of the answer, reasoning included.
+ */
+completion: number, 
+/**
+ * Of those, reasoning; `None`: it does not say.
+ */
+reasoning: number | null, };
+
+/**
  * What to tune with.
  */
 export type TuneRequest = { 
@@ -4516,6 +4993,11 @@ sweep: Array<SweepFinding>,
  * The same in one English sentence, for the command line and reports.
  */
 sentence: string, };
+
+/**
+ * Which of two answers is better.
+ */
+export type Vote = "left" | "right" | "tie" | "both_bad";
 
 /**
  * The work of one task.
