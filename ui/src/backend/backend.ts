@@ -1,13 +1,25 @@
 import type {
+  AnswerBy,
   AppEvent,
   AppInfo,
   CatalogueEntry,
+  ChatOptions,
+  ChatSettings,
   ClaimsReport,
+  ContextMeter,
+  Conversation,
+  ConversationChange,
+  ConversationFormat,
+  ConversationSummary,
+  ConversationView,
   DeletePreview,
   DeviceProfile,
   DeviceReport,
   DownloadRequest,
   DownloadSettings,
+  Duel,
+  DuelRanking,
+  DuelRequest,
   ErrorReport,
   Estimate,
   ExportFormat,
@@ -25,11 +37,15 @@ import type {
   RunResult,
   RunSummary,
   SampleRow,
+  SendRequest,
+  SentTurn,
+  Spending,
   StorageUse,
   SuiteInfo,
   TokenState,
   TuneRequest,
   TuningState,
+  Vote,
 } from './types'
 
 /**
@@ -108,6 +124,42 @@ export interface Backend {
   setProviderKey(id: string, key: string | null): Promise<ProviderEntry>
   /** Asks a provider for its models. Rejected with what is wrong. */
   verifyProvider(id: string): Promise<ProviderEntry>
+  /** Pinned first, then the latest; with `search`, those that have its words. */
+  conversations(search: string, limit: number, offset: number): Promise<ConversationSummary[]>
+  conversation(id: string): Promise<ConversationView>
+  beginConversation(settings: ChatSettings): Promise<Conversation>
+  changeConversation(id: string, change: ConversationChange): Promise<Conversation>
+  /** For a day it can be brought back. */
+  deleteConversation(id: string): Promise<void>
+  restoreConversation(id: string): Promise<Conversation>
+  /** Keeps a message's turn in the context, or lets it go. */
+  pinMessage(id: string, pinned: boolean): Promise<void>
+  /** Brings the newest path through a message into view. */
+  showBranch(id: string, message: string): Promise<ConversationView>
+  /** Says something and begins the answer, or asks whether it may leave the device. Events tell how it goes on. */
+  sendMessage(request: SendRequest): Promise<SentTurn>
+  /** Answers a question that has none yet, or has one of somebody else's. */
+  answerQuestion(conversationId: string, question: string, by: AnswerBy): Promise<SentTurn>
+  /** Answers once more beside the answer `of`; with another local model if one is named. */
+  regenerate(conversationId: string, of: string, model: string | null): Promise<SentTurn>
+  /** What it has stays. */
+  stopAnswer(id: string): Promise<void>
+  /** How full the context is; `null` while the model is not loaded. */
+  contextMeter(id: string, draft: string): Promise<ContextMeter | null>
+  /** Lets the person pick a place and writes there; answers the path, or `null` if they changed their mind. */
+  exportConversation(id: string, format: ConversationFormat): Promise<string | null>
+  /** Lets the person pick an exported conversation; `null` if they changed their mind. */
+  importConversation(): Promise<Conversation | null>
+  chatOptions(): Promise<ChatOptions>
+  setChatOptions(options: ChatOptions): Promise<void>
+  /** What the cloud has cost this month. */
+  spending(): Promise<Spending>
+  /** Puts one question to two local models. */
+  startDuel(request: DuelRequest): Promise<Duel>
+  voteDuel(question: string, vote: Vote): Promise<Duel>
+  duelRanking(): Promise<DuelRanking>
+  /** The latest first. */
+  duels(limit: number): Promise<Duel[]>
   /** Calls the listener for every event from now on. Resolves, once events flow, to a function that ends it. */
   subscribe(listener: (event: AppEvent) => void): Promise<() => void>
 }

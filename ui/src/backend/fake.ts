@@ -148,6 +148,9 @@ interface Run {
 
 const start = Date.parse('2026-03-02T09:30:00Z')
 
+const noChat = () =>
+  Promise.reject<never>({ code: 'UNSUPPORTED_REQUEST', message: 'the made-up backend has no chat' } satisfies ErrorReport)
+
 export function createFakeBackend(parameters: URLSearchParams): Backend {
   const asked = parameters.get('scenario')
   const scenario = scenarios.find((s) => s === asked) ?? 'full'
@@ -967,6 +970,29 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         }
         return entry
       }),
+    conversations: noChat,
+    conversation: noChat,
+    beginConversation: noChat,
+    changeConversation: noChat,
+    deleteConversation: noChat,
+    restoreConversation: noChat,
+    pinMessage: noChat,
+    showBranch: noChat,
+    sendMessage: noChat,
+    answerQuestion: noChat,
+    regenerate: noChat,
+    stopAnswer: noChat,
+    contextMeter: noChat,
+    exportConversation: noChat,
+    importConversation: noChat,
+    chatOptions: noChat,
+    setChatOptions: noChat,
+    spending: noChat,
+    startDuel: noChat,
+    voteDuel: noChat,
+    duelRanking: noChat,
+    duels: noChat,
+
     async subscribe(listener) {
       await answer(() => null)
       listeners.add(listener)

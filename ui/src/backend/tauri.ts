@@ -61,6 +61,26 @@ export const tauriBackend: Backend = {
   removeProvider: (id) => invoke('remove_provider', { id }),
   setProviderKey: (id, key) => invoke('set_provider_key', { id, key }),
   verifyProvider: (id) => invoke('verify_provider', { id }),
+  conversations: (search, limit, offset) => invoke('conversations', { search, limit, offset }),
+  conversation: (id) => invoke('conversation', { id }),
+  beginConversation: (settings) => invoke('begin_conversation', { settings }),
+  changeConversation: (id, change) => invoke('change_conversation', { id, change }),
+  deleteConversation: (id) => invoke('delete_conversation', { id }),
+  restoreConversation: (id) => invoke('restore_conversation', { id }),
+  pinMessage: (id, pinned) => invoke('pin_message', { id, pinned }),
+  showBranch: (id, message) => invoke('show_branch', { id, message }),
+  sendMessage: (request) => invoke('send_message', { request }),
+  answerQuestion: (conversationId, question, by) => invoke('answer_question', { conversationId, question, by }),
+  regenerate: (conversationId, of, model) => invoke('regenerate', { conversationId, of, model }),
+  stopAnswer: (id) => invoke('stop_answer', { id }),
+  contextMeter: (id, draft) => invoke('context_meter', { id, draft }),
+  chatOptions: () => invoke('chat_options'),
+  setChatOptions: (options) => invoke('set_chat_options', { options }),
+  spending: () => invoke('spending'),
+  startDuel: (request) => invoke('start_duel', { request }),
+  voteDuel: (question, vote) => invoke('vote_duel', { question, vote }),
+  duelRanking: () => invoke('duel_ranking'),
+  duels: (limit) => invoke('duels', { limit }),
 
   async exportRun(runId, format) {
     const extension = extensions[format]
@@ -71,6 +91,22 @@ export const tauriBackend: Backend = {
     if (path === null) return null
     await invoke('export_run', { runId, format, path })
     return path
+  },
+
+  async exportConversation(id, format) {
+    const extension = extensions[format]
+    const path = await save({
+      defaultPath: `pocketbench-chat-${id.slice(-8)}.${extension}`,
+      filters: [{ name: extension.toUpperCase(), extensions: [extension] }],
+    })
+    if (path === null) return null
+    await invoke('export_conversation', { id, format, path })
+    return path
+  },
+
+  async importConversation() {
+    const path = await open({ multiple: false, directory: false, filters: [{ name: 'JSON', extensions: ['json'] }] })
+    return path === null ? null : await invoke('import_conversation', { path })
   },
 
   async subscribe(listener) {
