@@ -583,6 +583,13 @@ pub enum ChatUpdate {
         /// The whole message.
         message: Box<ChatMessage>,
     },
+    /// It failed on this device, and the cloud could answer in its place if the person agrees.
+    Consent {
+        /// In which conversation.
+        conversation_id: ConversationId,
+        /// The question, as sending may ask it.
+        consent: Box<ConsentQuestion>,
+    },
 }
 
 /// A conversation in a list.

@@ -177,6 +177,7 @@ async fn an_answer_can_be_stopped_and_keeps_its_words() {
                 assert_eq!(message.answer.unwrap().figures.unwrap().stop, StopReason::Cancelled);
                 break;
             }
+            ChatUpdate::Consent { .. } => panic!("nothing leaves this device"),
         }
     }
     let kept = messages(&app, talk.id).await;

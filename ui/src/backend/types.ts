@@ -531,7 +531,15 @@ elapsed_s: number, } | { "what": "ended",
 /**
  * The whole message.
  */
-message: ChatMessage, };
+message: ChatMessage, } | { "what": "consent", 
+/**
+ * In which conversation.
+ */
+conversation_id: ConversationId, 
+/**
+ * The question, as sending may ask it.
+ */
+consent: ConsentQuestion, };
 
 /**
  * What a check of a provider found.
