@@ -25,17 +25,18 @@ const SLOWED: &str = "slowed-by-5-percent.gguf";
 /// Built beside this program from `crates/device/examples/brake.rs`.
 const BRAKE: &str = if cfg!(windows) { "brake.exe" } else { "brake" };
 
-/// Two answers of fixed length: what they say does not matter, only that both sides do the same.
+/// Two answers of fixed length: what they say does not matter, only that both sides do the same. Many short ones: on a machine
+/// with slow phases of seconds a pair is the more alike the closer it lies together, and the interval narrows with the number.
 const SUITE: &str = r#"{
   "id": "self-check", "version": 1, "title": "Self-check", "description": "A against A",
-  "repetitions": 10, "warmup_max_tokens": 16, "n_ctx": 512,
+  "repetitions": 30, "warmup_max_tokens": 16, "n_ctx": 512,
   "tasks": [
     { "id": "answer", "category": "short_qa", "title": "An answer", "work": { "kind": "generate",
       "prompt": { "messages": [{ "role": "user", "content": "Which rivers flow into the Black Sea, and through which countries do they flow before?" }] },
-      "limits": { "max_tokens": 24, "ignore_eos": true } } },
+      "limits": { "max_tokens": 16, "ignore_eos": true } } },
     { "id": "story", "category": "long_form", "title": "A story", "work": { "kind": "generate",
       "prompt": { "messages": [{ "role": "user", "content": "Tell the story of a lighthouse keeper who finds a letter in a bottle, and of whoever wrote it." }] },
-      "limits": { "max_tokens": 24, "ignore_eos": true } } }
+      "limits": { "max_tokens": 16, "ignore_eos": true } } }
   ]
 }"#;
 

@@ -329,7 +329,7 @@ fn sweep_finding(
     let [(best, best_values), others @ ..] = ranked.as_slice() else { return None };
     let (worst, worst_values) = others.last()?;
     let mut advantage_over =
-        |values: &[f64]| Some(compare::advantage(row.metric, &bootstrap.median_ratio(best_values, values)?));
+        |values: &[f64]| Some(compare::advantage(row.metric, &bootstrap.paired_ratio(best_values, values)?));
     let factor = advantage_over(worst_values)?;
     let mut even: Vec<u32> = others
         .iter()
