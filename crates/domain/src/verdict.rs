@@ -274,12 +274,15 @@ fn dimension(
             _ => None,
         })
         .collect();
-    let advantage = compare::advantage(metric, &bootstrap.geometric_mean_ratio(&pairs?)?);
+    let pairs = pairs?;
+    let advantage = compare::advantage(metric, &bootstrap.geometric_mean_ratio(&pairs)?);
+    // The verdict has a chance to find a difference in each quality: it needs to be surer of each.
+    let sure = bootstrap.together(Quality::ALL.len(), |bootstrap| bootstrap.geometric_mean_ratio(&pairs))?;
     Some(Dimension {
         quality,
         advantage: advantage.value,
         interval: advantage.interval,
-        winner: options.decide(&advantage),
+        winner: options.decide(&compare::advantage(metric, &sure)),
         tasks: count(rows),
     })
 }

@@ -402,3 +402,14 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&p));
     }
 }
+
+#[test]
+fn several_statements_together_need_wider_intervals_each() {
+    let noisy: Vec<f64> = (0..30).map(|n| 10.0 + f64::from(n * 7 % 30) / 10.0).collect();
+    let mut bootstrap = Bootstrap::new();
+    let alone = bootstrap.median_interval(&noisy).unwrap();
+    let three = bootstrap.together(3, |bootstrap| bootstrap.median_interval(&noisy)).unwrap();
+    assert!(three.low < alone.low && alone.high < three.high, "{three:?} {alone:?}");
+    assert_eq!(bootstrap.together(1, |bootstrap| bootstrap.median_interval(&noisy)), Some(alone));
+    assert_eq!(bootstrap.median_interval(&noisy), Some(alone), "afterwards as before");
+}
