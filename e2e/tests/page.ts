@@ -85,7 +85,10 @@ export async function expectComfortable(page: Page): Promise<void> {
     const root = dialog ?? document.body
     const shown = (element: Element) =>
       element.checkVisibility() && !element.closest('.visually-hidden, .skip') && element.getClientRects().length > 0
-    for (const element of root.querySelectorAll('button, select, summary, label:has(input), a.button, nav a')) {
+    // A link within a sentence is as high as its line.
+    for (const element of root.querySelectorAll(
+      'button:not(.outside-link), select, summary, label:has(input), a.button, nav a',
+    )) {
       const { width, height } = element.getBoundingClientRect()
       if (shown(element) && (width < 43.9 || height < 43.9))
         found.push(
@@ -95,7 +98,8 @@ export async function expectComfortable(page: Page): Promise<void> {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const element = node.parentElement
-      if (!element || !node.textContent?.trim() || !shown(element)) continue
+      // Indices of formulas are small.
+      if (!element || !node.textContent?.trim() || !shown(element) || element.closest('math')) continue
       const size = parseFloat(getComputedStyle(element).fontSize)
       if (size < 13.9) found.push(`“${node.textContent.trim().slice(0, 30)}” has ${size} px`)
     }

@@ -25,6 +25,7 @@ interface State {
 const result = `#/results/${runId}`
 const run = `#/run/${jobId}`
 const providers = '#/settings/providers'
+const chat = (n: number) => `#/chat/01930000-0000-7000-c000-${String(n).padStart(12, '0')}`
 const here = `#/models/${encodeURIComponent('/home/tester/.local/share/pocketbench/models/SmolLM2-135M-Instruct-Q4_1.gguf')}`
 
 const openAll = async (page: Page) => {
@@ -95,6 +96,45 @@ const failVerify = async (page: Page) => {
   const card = page.locator('[data-provider=holysheep]')
   await card.getByTestId('verify').click()
   await expect(card.getByTestId('error-note')).toBeVisible()
+}
+
+const chatSettings = '#/settings/chat'
+
+const openAnswerSettings = async (page: Page) => {
+  await page.locator('[data-testid=chat-settings] > summary').click()
+  await expect(page.getByTestId('temperature')).toBeVisible()
+}
+
+/** An answer that stands still in its middle. */
+const ask = async (page: Page) => {
+  await page.getByTestId('composer').fill('Show me code with threads.')
+  await page.getByTestId('composer').press('Enter')
+  await expect(page.getByTestId('code')).toContainText('Mutex')
+}
+
+const askConsent = async (page: Page) => {
+  await page.getByTestId('mode-always_ask').check()
+  await page.getByTestId('save-options').click()
+  await expect(page.getByTestId('options-status')).toHaveText('Saved')
+  await page.evaluate(() => (window.location.hash = '#/chat/new'))
+  await page.getByTestId('composer').fill('Prove that this compiler pass keeps the order of writes.')
+  await page.getByTestId('composer').press('Enter')
+  await expect(page.getByTestId('consent')).toBeVisible()
+}
+
+const duel = async (page: Page) => {
+  await page.getByTestId('composer').fill('Compare four kinds of bread in a table.')
+  await page.getByTestId('composer').press('Enter')
+  await expect(page.getByTestId('vote-left')).toBeEnabled()
+  await page.getByTestId('vote-left').click()
+  await expect(page.getByTestId('duel-outcome')).toBeVisible()
+}
+
+const routeAll = async (page: Page) => {
+  await page.getByTestId('mode-auto').check()
+  await page.locator('summary', { hasText: 'Rules for kinds of task' }).click()
+  await page.getByTestId('budget').fill('5')
+  await expect(page.getByTestId('hard-stop')).toBeVisible()
 }
 
 const states: State[] = [
@@ -268,6 +308,50 @@ const states: State[] = [
   { name: 'providers-empty', hash: providers, query: 'scenario=empty', shows: '[data-testid=empty]' },
   { name: 'providers-loading', hash: providers, query: 'scenario=loading', shows: '[data-testid=loading]' },
   { name: 'providers-error', hash: providers, query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  {
+    name: 'chat-full',
+    hash: '#/chat',
+    shows: '[data-testid=conversation]',
+    prepare: (page) => page.getByTestId('more').first().click(),
+  },
+  { name: 'chat-empty', hash: '#/chat', query: 'scenario=empty', shows: '[data-testid=empty]' },
+  { name: 'chat-loading', hash: '#/chat', query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'chat-error', hash: '#/chat', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  { name: 'conversation-new', hash: '#/chat/new', shows: '[data-testid=composer]', prepare: openAnswerSettings },
+  { name: 'conversation-table', hash: chat(6), shows: '[data-testid=code]' },
+  { name: 'conversation-formula', hash: chat(4), shows: 'math' },
+  { name: 'conversation-hostile', hash: chat(2), shows: '[data-testid=link]' },
+  { name: 'conversation-failed', hash: chat(3), shows: 'main [data-testid=error-note]' },
+  { name: 'conversation-long', hash: chat(1), shows: '[data-testid=dropped]' },
+  {
+    name: 'conversation-partial',
+    hash: chat(7),
+    query: 'hold=40&speed=40',
+    shows: '[data-testid=message]',
+    prepare: ask,
+  },
+  { name: 'conversation-gone', hash: '#/chat/nothing', shows: '[data-testid=conversation-gone]' },
+  { name: 'conversation-busy', hash: chat(5), query: 'scenario=running&hold=4', shows: '[data-testid=device-busy]' },
+  { name: 'conversation-consent', hash: chatSettings, shows: '[data-testid=chat-options]', prepare: askConsent },
+  { name: 'duel-full', hash: '#/chat/duel', query: 'speed=50', shows: '[data-testid=ranking]', prepare: duel },
+  { name: 'duel-empty', hash: '#/chat/duel', query: 'scenario=empty', shows: '[data-testid=empty]' },
+  { name: 'duel-loading', hash: '#/chat/duel', query: 'scenario=loading', shows: '[data-testid=loading]' },
+  { name: 'duel-error', hash: '#/chat/duel', query: 'scenario=error', shows: 'main [data-testid=error-note]' },
+  { name: 'chat-settings-full', hash: chatSettings, shows: '[data-testid=chat-options]', prepare: routeAll },
+  {
+    name: 'chat-settings-empty',
+    hash: chatSettings,
+    query: 'scenario=empty',
+    shows: '[data-testid=chat-options]',
+    prepare: (page) => page.getByTestId('mode-auto').check(),
+  },
+  { name: 'chat-settings-loading', hash: chatSettings, query: 'scenario=loading', shows: '[data-testid=loading]' },
+  {
+    name: 'chat-settings-error',
+    hash: chatSettings,
+    query: 'scenario=error',
+    shows: 'main [data-testid=error-note]',
+  },
 ]
 
 for (const state of states) {

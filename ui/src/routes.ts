@@ -10,6 +10,9 @@ export type Route =
   | { screen: 'models' }
   | { screen: 'model'; id: string }
   | { screen: 'providers' }
+  | { screen: 'chat'; id: string | null }
+  | { screen: 'duel' }
+  | { screen: 'chat_settings' }
   | { screen: 'unknown' }
 
 export function parseRoute(hash: string): Route {
@@ -23,6 +26,9 @@ export function parseRoute(hash: string): Route {
   if (second === undefined && first === 'claims') return { screen: 'claims' }
   if (rest.length === 0 && first === 'models') return second ? { screen: 'model', id: second } : { screen: 'models' }
   if (rest.length === 0 && first === 'settings' && second === 'providers') return { screen: 'providers' }
+  if (rest.length === 0 && first === 'settings' && second === 'chat') return { screen: 'chat_settings' }
+  if (rest.length === 0 && first === 'chat')
+    return second === 'duel' ? { screen: 'duel' } : { screen: 'chat', id: second ?? null }
   return { screen: 'unknown' }
 }
 
@@ -39,6 +45,12 @@ export const deviceHref = '#/device'
 export const resultsHref = '#/results'
 export const claimsHref = '#/claims'
 export const modelsHref = '#/models'
+export const chatHref = '#/chat'
+/** A conversation that is not begun. */
+export const newChatHref = '#/chat/new'
+export const duelHref = '#/chat/duel'
+export const chatSettingsHref = '#/settings/chat'
+export const conversationHref = (id: string): string => `#/chat/${encodeURIComponent(id)}`
 export const providersHref = '#/settings/providers'
 /** `id`: a catalogue's id, or the path of a file that is here. */
 export const modelHref = (id: string): string => `#/models/${encodeURIComponent(id)}`

@@ -2,6 +2,7 @@
 // the address (see e2e/README.md): `scenario` picks the state of the machine, `speed` how fast a run goes, `hold` after
 // how many updates the running one stands still.
 import type { Backend } from './backend'
+import { createFakeChat } from './fake.chat'
 import * as shop from './fixtures/catalogue'
 import { claims } from './fixtures/claims'
 import * as machine from './fixtures/machine'
@@ -147,9 +148,6 @@ interface Run {
 }
 
 const start = Date.parse('2026-03-02T09:30:00Z')
-
-const noChat = () =>
-  Promise.reject<never>({ code: 'UNSUPPORTED_REQUEST', message: 'the made-up backend has no chat' } satisfies ErrorReport)
 
 export function createFakeBackend(parameters: URLSearchParams): Backend {
   const asked = parameters.get('scenario')
@@ -655,6 +653,18 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
 
   seed()
 
+  const chat = createFakeChat({
+    answer,
+    emit,
+    fail,
+    empty: scenario === 'empty',
+    speed,
+    hold,
+    models: () => models,
+    providers: () => providers,
+    measuring: () => runs.some((run) => run.job.state === 'running'),
+  })
+
   return {
     simulated: true,
 
@@ -970,28 +980,7 @@ export function createFakeBackend(parameters: URLSearchParams): Backend {
         }
         return entry
       }),
-    conversations: noChat,
-    conversation: noChat,
-    beginConversation: noChat,
-    changeConversation: noChat,
-    deleteConversation: noChat,
-    restoreConversation: noChat,
-    pinMessage: noChat,
-    showBranch: noChat,
-    sendMessage: noChat,
-    answerQuestion: noChat,
-    regenerate: noChat,
-    stopAnswer: noChat,
-    contextMeter: noChat,
-    exportConversation: noChat,
-    importConversation: noChat,
-    chatOptions: noChat,
-    setChatOptions: noChat,
-    spending: noChat,
-    startDuel: noChat,
-    voteDuel: noChat,
-    duelRanking: noChat,
-    duels: noChat,
+    ...chat,
 
     async subscribe(listener) {
       await answer(() => null)

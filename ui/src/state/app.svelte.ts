@@ -2,6 +2,7 @@ import { getContext, setContext } from 'svelte'
 import { SvelteMap } from 'svelte/reactivity'
 import { asErrorReport, type Backend } from '../backend/backend'
 import type { AppEvent, CustomSuite, ErrorCode, ErrorReport, Job, JobState } from '../backend/types'
+import { Chat } from './chat.svelte'
 import { LiveRun } from './live.svelte'
 import { Resource } from './resource.svelte'
 
@@ -18,6 +19,7 @@ export const canResume = (job: Job): boolean => resumable.includes(job.state)
 export class AppState {
   fatal = $state.raw<ErrorReport>()
   readonly live = new LiveRun()
+  readonly chat = new Chat()
   /** The suite that the person writes; kept while they look at other screens. */
   readonly ownSuite = $state<CustomSuite>({ prompts: [''], max_tokens: 128, repetitions: 5, fixed_length: false })
   readonly info
@@ -83,6 +85,7 @@ export class AppState {
   #take(event: AppEvent): void {
     if (event.kind === 'live') this.live.take(event.live)
     else if (event.kind === 'job') this.#keep(event.job)
+    else this.chat.take(event.update)
   }
 
   #keep(job: Job): void {
