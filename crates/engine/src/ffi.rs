@@ -74,9 +74,10 @@ pub(crate) fn backend_names() -> Vec<String> {
     }
 }
 
-/// Instruction sets and flags as llama.cpp reports them.
+/// Instruction sets and flags as llama.cpp reports them. To be asked once, by one thread: llama.cpp writes them anew into the
+/// same buffer at each call, and two threads in it at once free what is not theirs.
 pub(crate) fn system_info() -> String {
-    // SAFETY: returns a static string.
+    // SAFETY: the string is static, and its only caller runs within the once of `Engine::get`, so nobody else writes it.
     unsafe { copy(sys::llama_print_system_info()) }.trim().to_owned()
 }
 

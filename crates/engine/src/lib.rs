@@ -35,6 +35,7 @@ pub type CancelFlag = Arc<AtomicBool>;
 pub struct Engine {
     cpu_variant: String,
     backends: Vec<String>,
+    system_info: String,
 }
 
 static ENGINE: OnceLock<Result<Engine, EngineError>> = OnceLock::new();
@@ -94,7 +95,7 @@ impl Engine {
             .map_or_else(String::new, |(_, path)| {
                 Path::new(path.trim()).file_name().unwrap_or_default().to_string_lossy().into_owned()
             });
-        Ok(Self { cpu_variant, backends })
+        Ok(Self { cpu_variant, backends, system_info: ffi::system_info() })
     }
 
     /// File name of the CPU variant that was picked for this machine.
@@ -111,8 +112,8 @@ impl Engine {
 
     /// Instruction sets in use and compile flags, as llama.cpp reports them.
     #[must_use]
-    pub fn system_info(&self) -> String {
-        ffi::system_info()
+    pub fn system_info(&self) -> &str {
+        &self.system_info
     }
 
     /// Loads a model and makes a context. `progress` hears shares from 0 to 1.

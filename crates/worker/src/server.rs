@@ -228,7 +228,7 @@ fn hello(version: &str) -> Result<Reply, ErrorReport> {
         app_version: version.to_owned(),
         bindings_version: pocketbench_engine::BINDINGS_VERSION.to_owned(),
         cpu_variant: engine.cpu_variant().to_owned(),
-        system_info: engine.system_info(),
+        system_info: engine.system_info().to_owned(),
         backends: engine.backends().to_vec(),
         pid: std::process::id(),
     }))
