@@ -47,3 +47,15 @@ CREATE TABLE kv_states (
     bytes           INTEGER NOT NULL CHECK (bytes >= 0),
     used_at_ns      INTEGER NOT NULL
 ) STRICT;
+
+-- What answers of providers have cost, each once. It stays when their conversation is deleted: the money is gone all the same.
+CREATE TABLE spending (
+    message_id BLOB PRIMARY KEY CHECK (length(message_id) = 16),
+    at_ns      INTEGER NOT NULL,
+    provider   TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    currency   TEXT CHECK (length(currency) = 3), -- absent, as `nanos` is, while and where the cost is not known
+    nanos      INTEGER CHECK (nanos >= 0),        -- billionths of the currency's unit
+    CHECK ((currency IS NULL) = (nanos IS NULL))
+) STRICT;
+CREATE INDEX spending_by_time ON spending (at_ns);

@@ -3,12 +3,15 @@
 use crate::opened::Opened;
 use pocketbench_app_core::Result;
 use pocketbench_app_core::api::{
-    AppEvent, AppInfo, CatalogueEntry, ClaimsReport, DeletePreview, DeviceReport, DownloadRequest, DownloadSettings,
-    Estimate, ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, ProviderEntry, ProviderRequest, RunRequest,
-    RunSummary, SampleRow, StorageUse, SuiteInfo, TokenState, TuneRequest, TuningState,
+    AnswerBy, AppEvent, AppInfo, CatalogueEntry, ChatOptions, ClaimsReport, ContextMeter, ConversationChange,
+    ConversationFormat, ConversationSummary, ConversationView, DeletePreview, DeviceReport, DownloadRequest,
+    DownloadSettings, Estimate, ExportFormat, FitReport, FoundModel, ImportMode, ModelEntry, ProviderEntry,
+    ProviderRequest, RunRequest, RunSummary, SampleRow, SendRequest, SentTurn, Spending, StorageUse, SuiteInfo,
+    TokenState, TuneRequest, TuningState,
 };
 use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
+use pocketbench_app_core::domain::conversation::{ChatSettings, Conversation, ConversationId, MessageId};
 use pocketbench_app_core::domain::device::DeviceProfile;
 use pocketbench_app_core::domain::job::{Job, JobId};
 use pocketbench_app_core::domain::provider::ProviderPreset;
@@ -260,6 +263,129 @@ pub(crate) async fn set_provider_key(
 #[tauri::command]
 pub(crate) async fn verify_provider(opened: State<'_, Opened>, id: String) -> Result<ProviderEntry> {
     opened.app().await?.verify_provider(&id).await
+}
+
+#[tauri::command]
+pub(crate) async fn conversations(
+    opened: State<'_, Opened>,
+    search: String,
+    limit: u32,
+    offset: u32,
+) -> Result<Vec<ConversationSummary>> {
+    opened.app().await?.conversations(&search, limit, offset).await
+}
+
+#[tauri::command]
+pub(crate) async fn conversation(opened: State<'_, Opened>, id: ConversationId) -> Result<ConversationView> {
+    opened.app().await?.conversation(id).await
+}
+
+#[tauri::command]
+pub(crate) async fn begin_conversation(opened: State<'_, Opened>, settings: ChatSettings) -> Result<Conversation> {
+    opened.app().await?.begin_conversation(settings).await
+}
+
+#[tauri::command]
+pub(crate) async fn change_conversation(
+    opened: State<'_, Opened>,
+    id: ConversationId,
+    change: ConversationChange,
+) -> Result<Conversation> {
+    opened.app().await?.change_conversation(id, change).await
+}
+
+#[tauri::command]
+pub(crate) async fn delete_conversation(opened: State<'_, Opened>, id: ConversationId) -> Result<()> {
+    opened.app().await?.delete_conversation(id).await
+}
+
+#[tauri::command]
+pub(crate) async fn restore_conversation(opened: State<'_, Opened>, id: ConversationId) -> Result<Conversation> {
+    opened.app().await?.restore_conversation(id).await
+}
+
+#[tauri::command]
+pub(crate) async fn pin_message(opened: State<'_, Opened>, id: MessageId, pinned: bool) -> Result<()> {
+    opened.app().await?.pin_message(id, pinned).await
+}
+
+#[tauri::command]
+pub(crate) async fn show_branch(
+    opened: State<'_, Opened>,
+    id: ConversationId,
+    message: MessageId,
+) -> Result<ConversationView> {
+    opened.app().await?.show_branch(id, message).await
+}
+
+#[tauri::command]
+pub(crate) async fn send_message(opened: State<'_, Opened>, request: SendRequest) -> Result<SentTurn> {
+    opened.app().await?.send(request).await
+}
+
+#[tauri::command]
+pub(crate) async fn answer_question(
+    opened: State<'_, Opened>,
+    conversation_id: ConversationId,
+    question: MessageId,
+    by: AnswerBy,
+) -> Result<SentTurn> {
+    opened.app().await?.answer_question(conversation_id, question, by).await
+}
+
+#[tauri::command]
+pub(crate) async fn regenerate(
+    opened: State<'_, Opened>,
+    conversation_id: ConversationId,
+    of: MessageId,
+    model: Option<String>,
+) -> Result<SentTurn> {
+    opened.app().await?.regenerate(conversation_id, of, model).await
+}
+
+#[tauri::command]
+pub(crate) async fn stop_answer(opened: State<'_, Opened>, id: MessageId) -> Result<()> {
+    opened.app().await?.stop_answer(id);
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn context_meter(
+    opened: State<'_, Opened>,
+    id: ConversationId,
+    draft: String,
+) -> Result<Option<ContextMeter>> {
+    opened.app().await?.context_meter(id, &draft).await
+}
+
+#[tauri::command]
+pub(crate) async fn export_conversation(
+    opened: State<'_, Opened>,
+    id: ConversationId,
+    format: ConversationFormat,
+    path: PathBuf,
+) -> Result<()> {
+    opened.app().await?.export_conversation_to(id, format, &path).await
+}
+
+#[tauri::command]
+pub(crate) async fn import_conversation(opened: State<'_, Opened>, path: PathBuf) -> Result<Conversation> {
+    opened.app().await?.import_conversation_from(&path).await
+}
+
+#[tauri::command]
+pub(crate) async fn chat_options(opened: State<'_, Opened>) -> Result<ChatOptions> {
+    opened.app().await?.chat_options().await
+}
+
+#[tauri::command]
+pub(crate) async fn set_chat_options(opened: State<'_, Opened>, options: ChatOptions) -> Result<()> {
+    opened.app().await?.set_chat_options(&options).await
+}
+
+#[tauri::command]
+pub(crate) async fn spending(opened: State<'_, Opened>) -> Result<Spending> {
+    opened.app().await?.spending().await
 }
 
 /// Sends what happens from now on, until the page is gone.

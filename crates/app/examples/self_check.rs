@@ -172,13 +172,10 @@ async fn check(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let model = name;
     let launch = Launch::Child { program: std::env::current_exe()?, args: vec!["worker".into()] };
     let config = Config {
-        compare: pocketbench_app_core::domain::compare::CompareOptions::default(),
         data_folder: folder.join("data"),
         models_folder: folder.clone(),
-        launch,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: None,
         tune: false,
+        ..Config::new(env!("CARGO_PKG_VERSION"), None, launch)
     };
     let app = App::open(config).await?;
     let mut checks = Checks::default();

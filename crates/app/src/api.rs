@@ -875,6 +875,8 @@ pub struct RouteEvaluation {
     pub rates: Rates,
     /// The model and the run that the local speed is from; absent where none was measured.
     pub local_source: Option<RouteLocalSource>,
+    /// The entry of the price book that the price is from; absent where none is known or it was given by hand.
+    pub price_source: Option<Price>,
     /// What comes out.
     pub evaluation: Evaluation,
 }

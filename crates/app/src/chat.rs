@@ -1,9 +1,10 @@
 //! Conversations with models on this device: asking, answering, branching, and the way out and in as files.
 
 use crate::api::{
-    AppEvent, ChatUpdate, ContextMeter, ConversationChange, ConversationFormat, ConversationSummary, ConversationView,
-    SendRequest, SentTurn,
+    AnswerBy, AppEvent, ChatUpdate, ConsentQuestion, ContextMeter, ConversationChange, ConversationFormat,
+    ConversationSummary, ConversationView, SendRequest, SentTurn,
 };
+use crate::chat_route::{Plan, Tried, Who, consent_question};
 use crate::models::fit_of;
 use crate::residents::Resident;
 use crate::tuning::Defaults;
@@ -16,6 +17,8 @@ use pocketbench_domain::conversation::{
 use pocketbench_domain::fit::FitClass;
 use pocketbench_domain::generate::{GenerateRequest, Limits, Prompt, Role, StopReason};
 use pocketbench_domain::model::ModelRef;
+use pocketbench_domain::provider::Cost;
+use pocketbench_domain::route::{Consent, Decision};
 use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::KvState;
@@ -50,14 +53,33 @@ const DELETED_KEPT: TimeDelta = TimeDelta::days(1);
 /// Name and version of an exported conversation.
 const SCHEMA: &str = "pocketbench.conversation/1";
 
+/// An answer that is being written.
+#[derive(Debug)]
+pub(crate) struct InWork {
+    conversation: ConversationId,
+    stop: CancellationToken,
+    /// The most that it can cost.
+    pub(crate) at_most: Cost,
+}
+
 /// Answers that are being written, with the means to stop them.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(Mutex<HashMap<MessageId, (ConversationId, CancellationToken)>>);
+pub(crate) struct Answers(Mutex<HashMap<MessageId, InWork>>);
 
 impl Answers {
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<MessageId, (ConversationId, CancellationToken)>> {
+    pub(crate) fn map(&self) -> std::sync::MutexGuard<'_, HashMap<MessageId, InWork>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an answer came to.
+pub(crate) struct Written {
+    /// Its text; absent where it is what was told on the way.
+    pub(crate) text: Option<String>,
+    /// How fast, where that was measured.
+    pub(crate) figures: Option<AnswerFigures>,
+    /// Somebody stopped it.
+    pub(crate) stopped: bool,
 }
 
 /// An exported conversation.
@@ -134,7 +156,7 @@ impl App {
     /// Deletes a conversation; for a day it can be brought back.
     pub async fn delete_conversation(&self, id: ConversationId) -> Result<()> {
         let answering: Vec<MessageId> =
-            self.0.answers.map().iter().filter(|(_, (of, _))| *of == id).map(|(message, _)| *message).collect();
+            self.0.answers.map().iter().filter(|(_, of)| of.conversation == id).map(|(message, _)| *message).collect();
         for message in answering {
             self.stop_answer(message);
         }
@@ -165,9 +187,10 @@ impl App {
         Ok(view)
     }
 
-    /// Says something and begins the answer; it goes on in the background, and events tell how.
+    /// Says something and begins the answer; it goes on in the background, and events tell how. Where the words may leave the
+    /// device only with consent, there is a question in place of the answer; it waits for [`App::answer_question`].
     pub async fn send(&self, request: SendRequest) -> Result<SentTurn> {
-        let SendRequest { conversation_id, text, instead_of, by: _ } = request;
+        let SendRequest { conversation_id, text, instead_of, by } = request;
         if text.trim().is_empty() || text.len() > MOST_BYTES {
             return Err(ErrorReport::new(ErrorCode::InvalidInput, "a message has between one character and 1 MB"));
         }
@@ -181,7 +204,6 @@ impl App {
                 old.ok_or_else(|| ErrorReport::new(ErrorCode::NotFound, "the message to change is gone"))?.parent
             }
         };
-        let model = self.chat_model(&conversation.settings).await?;
         let question = ChatMessage {
             id: MessageId(new_id()),
             conversation_id,
@@ -194,16 +216,40 @@ impl App {
             answer: None,
             failure: None,
         };
+        let mut path = path(&messages, parent);
+        path.push(&question);
+        let plan = self.plan(&conversation, &messages, &path, by, Tried::default()).await?;
         if conversation.title.is_empty() {
             conversation.title = title_of(&question.content);
             self.store().update_conversation(&conversation).await?;
         }
         self.store().insert_message(&question).await?;
-        let answer = self.begin_answer(conversation, question.id, model).await?;
-        Ok(SentTurn { question: Some(question), answer: Some(answer), consent: None })
+        let turn = self.begin_turn(conversation, &question, plan).await?;
+        Ok(SentTurn { question: Some(question), ..turn })
     }
 
-    /// Answers once more, beside the answer that there is; with another model if one is named.
+    /// Answers a question that has no answer yet, or only one by somebody else.
+    pub async fn answer_question(
+        &self,
+        conversation_id: ConversationId,
+        question: MessageId,
+        by: AnswerBy,
+    ) -> Result<SentTurn> {
+        let conversation = self.store().conversation(conversation_id).await?;
+        self.answer_again(conversation, question, by).await
+    }
+
+    async fn answer_again(&self, conversation: Conversation, question: MessageId, by: AnswerBy) -> Result<SentTurn> {
+        self.refuse_while_answering(conversation.id)?;
+        let messages = self.store().messages(conversation.id).await?;
+        let path = path(&messages, Some(question));
+        let question = path.last().filter(|message| message.role == Role::User);
+        let question = question.ok_or_else(|| ErrorReport::new(ErrorCode::NotFound, "there is no such question"))?;
+        let plan = self.plan(&conversation, &messages, &path, by, Tried::default()).await?;
+        self.begin_turn(conversation, question, plan).await
+    }
+
+    /// Answers once more, beside the answer that there is; with another local model if one is named.
     pub async fn regenerate(
         &self,
         conversation_id: ConversationId,
@@ -211,24 +257,23 @@ impl App {
         model: Option<String>,
     ) -> Result<SentTurn> {
         let mut conversation = self.store().conversation(conversation_id).await?;
-        self.refuse_while_answering(conversation_id)?;
         let messages = self.store().messages(conversation_id).await?;
         let old = messages.iter().find(|message| message.id == of && message.role == Role::Assistant);
         let question = old.and_then(|old| old.parent);
         let question = question.ok_or_else(|| ErrorReport::new(ErrorCode::NotFound, "there is no such answer"))?;
+        let by = if model.is_some() { AnswerBy::Local } else { AnswerBy::Policy };
         if model.is_some() {
+            self.refuse_while_answering(conversation_id)?;
             conversation.settings.model = model;
             self.store().update_conversation(&conversation).await?;
         }
-        let model = self.chat_model(&conversation.settings).await?;
-        let answer = self.begin_answer(conversation, question, model).await?;
-        Ok(SentTurn { question: None, answer: Some(answer), consent: None })
+        self.answer_again(conversation, question, by).await
     }
 
     /// Stops an answer; what it has stays.
     pub fn stop_answer(&self, id: MessageId) {
-        if let Some((_, stop)) = self.0.answers.map().get(&id) {
-            stop.cancel();
+        if let Some(in_work) = self.0.answers.map().get(&id) {
+            in_work.stop.cancel();
         }
     }
 
@@ -264,6 +309,34 @@ impl App {
             }
             ConversationFormat::Markdown => Ok(markdown(&conversation, &path(&messages, conversation.head))),
         }
+    }
+
+    /// Writes [`App::export_conversation`] to a file.
+    pub async fn export_conversation_to(
+        &self,
+        id: ConversationId,
+        format: ConversationFormat,
+        path: &Path,
+    ) -> Result<()> {
+        let text = self.export_conversation(id, format).await?;
+        let path = path.to_path_buf();
+        crate::blocking(move || crate::report::write_whole(&path, &text)).await?
+    }
+
+    /// Reads a file that [`App::import_conversation`] takes in.
+    pub async fn import_conversation_from(&self, path: &Path) -> Result<Conversation> {
+        let path = path.to_path_buf();
+        let read = move || {
+            let refuse =
+                |why: String| ErrorReport::new(ErrorCode::InvalidInput, format!("the file cannot be read: {why}"));
+            let bytes = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?.len();
+            if bytes > MOST_IMPORT_BYTES as u64 {
+                return Err(refuse("it is larger than 64 MB".into()));
+            }
+            std::fs::read_to_string(&path).map_err(|error| refuse(error.to_string()))
+        };
+        let text = crate::blocking(read).await??;
+        self.import_conversation(&text).await
     }
 
     /// Takes in a conversation that was exported as JSON, as a new one.
@@ -304,26 +377,50 @@ impl App {
     }
 
     fn refuse_while_answering(&self, id: ConversationId) -> Result<()> {
-        if self.0.answers.map().values().any(|(of, _)| *of == id) {
+        if self.0.answers.map().values().any(|in_work| in_work.conversation == id) {
             return Err(ErrorReport::new(ErrorCode::InvalidInput, "the answer before is still being written")
                 .hint("Wait for it, or stop it."));
         }
         Ok(())
     }
 
-    async fn chat_model(&self, settings: &ChatSettings) -> Result<ModelRef> {
+    pub(crate) async fn chat_model(&self, settings: &ChatSettings) -> Result<ModelRef> {
         let path = settings.model.as_ref().ok_or_else(|| {
             ErrorReport::new(ErrorCode::InvalidInput, "no model is picked for this conversation").hint("Pick a model.")
         })?;
         self.identify(Path::new(path), true).await
     }
 
+    /// Begins what a plan says: an answer, or the question whether there may be one.
+    async fn begin_turn(&self, conversation: Conversation, question: &ChatMessage, plan: Plan) -> Result<SentTurn> {
+        let Plan { who, decision } = plan;
+        let nothing = SentTurn { question: None, answer: None, consent: None };
+        Ok(match who {
+            Who::There(target) if decision.consent == Consent::Ask => {
+                SentTurn { consent: Some(consent_question(question, &target, decision)), ..nothing }
+            }
+            who => {
+                let answer = self.begin_answer(conversation, question.id, Plan { who, decision }).await?;
+                SentTurn { answer: Some(answer), ..nothing }
+            }
+        })
+    }
+
     async fn begin_answer(
         &self,
         conversation: Conversation,
         question: MessageId,
-        model: ModelRef,
+        Plan { who, decision }: Plan,
     ) -> Result<ChatMessage> {
+        let (of, at_most) = match &who {
+            Who::Here(model) => (answer_of(model, decision), Cost::Free),
+            Who::There(target) => {
+                let (model, cloud) = (target.model.clone(), Some(target.answer()));
+                let decision = Some(decision);
+                let of = Answer { model, model_sha256: None, figures: None, dropped_turns: 0, decision, cloud };
+                (of, target.at_most.clone())
+            }
+        };
         let answer = ChatMessage {
             id: MessageId(new_id()),
             conversation_id: conversation.id,
@@ -333,24 +430,25 @@ impl App {
             pinned: false,
             created_at: now(),
             state: MessageState::Writing,
-            answer: Some(Answer {
-                model: model.label(),
-                model_sha256: Some(model.sha256.clone()),
-                figures: None,
-                dropped_turns: 0,
-                decision: None,
-                cloud: None,
-            }),
+            answer: Some(of),
             failure: None,
         };
         let stop = CancellationToken::new();
-        self.0.answers.map().insert(answer.id, (conversation.id, stop.clone()));
+        {
+            // Two answers that begin at once do not both take what is left of the budget.
+            let _paying = self.0.paying.lock().await;
+            if at_most != Cost::Free {
+                self.within_budget(&self.chat_options().await?, &at_most).await??;
+            }
+            let in_work = InWork { conversation: conversation.id, stop: stop.clone(), at_most };
+            self.0.answers.map().insert(answer.id, in_work);
+        }
         if let Err(error) = self.store().insert_message(&answer).await {
             self.0.answers.map().remove(&answer.id);
             return Err(error.into());
         }
         let (app, begun) = (self.clone(), answer.clone());
-        tokio::spawn(async move { app.write_answer(&conversation, begun, &model, &stop).await });
+        tokio::spawn(async move { app.write_answer(&conversation, begun, &who, &stop).await });
         Ok(answer)
     }
 
@@ -359,24 +457,28 @@ impl App {
         &self,
         conversation: &Conversation,
         mut answer: ChatMessage,
-        model: &ModelRef,
+        who: &Who,
         stop: &CancellationToken,
     ) {
         let (words, said) = unbounded_channel();
         let writer = tokio::spawn(self.clone().keep_words(answer.clone(), said));
-        let outcome = self.answer(conversation, &mut answer, model, stop, move |text| {
+        let on_text = move |text: String| {
             // Nobody listening any more means that the program ends.
             words.send(text).ok();
-        });
-        let outcome = outcome.await;
+        };
+        let (outcome, charged) = match who {
+            Who::Here(model) => (self.answer_here(conversation, &mut answer, model, stop, &on_text).await, Cost::Free),
+            Who::There(target) => self.answer_there(conversation, &mut answer, target, stop, &on_text).await,
+        };
+        // The writer ends when nobody can tell it anything any more.
+        drop(on_text);
         let so_far = writer.await.unwrap_or_default();
         match outcome {
-            Ok((text, figures)) => {
-                answer.state =
-                    if figures.stop == StopReason::Cancelled { MessageState::Stopped } else { MessageState::Complete };
-                answer.content = text;
+            Ok(Written { text, figures, stopped }) => {
+                answer.state = if stopped { MessageState::Stopped } else { MessageState::Complete };
+                answer.content = text.unwrap_or(so_far);
                 if let Some(answer) = &mut answer.answer {
-                    answer.figures = Some(figures);
+                    answer.figures = figures;
                 }
             }
             Err(error) => {
@@ -386,23 +488,45 @@ impl App {
                 answer.failure = (error.code != ErrorCode::Cancelled).then_some(error);
             }
         }
-        if let Err(error) = self.store().end_message(&answer).await {
-            tracing::error!(%error, "an answer could not be stored");
-            let report = ErrorReport::from(error);
-            answer.failure.get_or_insert(report);
+        {
+            // Until it is counted as spent, it is counted as in work.
+            let _paying = self.0.paying.lock().await;
+            if let Err(error) = self.store().end_message(&answer, &charged).await {
+                tracing::error!(%error, "an answer could not be stored");
+                let report = ErrorReport::from(error);
+                answer.failure.get_or_insert(report);
+            }
+            self.0.answers.map().remove(&answer.id);
         }
-        self.0.answers.map().remove(&answer.id);
+        let consent = match who {
+            Who::Here(_) => self.offer_for(conversation, &answer).await,
+            Who::There(_) => None,
+        };
         self.0.jobs.send(AppEvent::Chat { update: Box::new(ChatUpdate::Ended { message: Box::new(answer) }) });
+        if let Some(consent) = consent {
+            let update = ChatUpdate::Consent { conversation_id: conversation.id, consent: Box::new(consent) };
+            self.0.jobs.send(AppEvent::Chat { update: Box::new(update) });
+        }
     }
 
-    async fn answer(
+    /// Whether the cloud could answer what the local model failed at.
+    async fn offer_for(&self, conversation: &Conversation, answer: &ChatMessage) -> Option<ConsentQuestion> {
+        let failure = answer.failure.as_ref()?;
+        let messages = self.store().messages(conversation.id).await.ok()?;
+        let path = path(&messages, answer.parent);
+        // It would only offer what cannot be had; the failure itself is told in any case.
+        self.offer(conversation, &messages, &path, failure.code).await.ok().flatten()
+    }
+
+    /// Lets the local model answer.
+    pub(crate) async fn answer_here(
         &self,
         conversation: &Conversation,
         answer: &mut ChatMessage,
         model: &ModelRef,
         stop: &CancellationToken,
-        on_text: impl Fn(String),
-    ) -> Result<(String, AnswerFigures)> {
+        on_text: &(impl Fn(String) + Send + Sync),
+    ) -> Result<Written> {
         let mut residents = tokio::select! {
             residents = self.0.residents.lock() => residents,
             () = stop.cancelled() => return Err(WorkerError::Cancelled.into()),
@@ -441,7 +565,9 @@ impl App {
                 })
                 .await?;
             self.save_state(conversation.id, resident, &generation).await;
-            Ok::<_, ErrorReport>((generation.text.clone(), AnswerFigures::from(&generation)))
+            let figures = AnswerFigures::from(&generation);
+            let stopped = generation.stop == StopReason::Cancelled;
+            Ok::<_, ErrorReport>(Written { text: Some(generation.text), figures: Some(figures), stopped })
         }
         .await;
         // A worker that crashed or hangs answers no more; one that refused or stopped is as good as before.
@@ -564,6 +690,18 @@ impl App {
     }
 }
 
+/// Of an answer of the local model that has not come yet.
+pub(crate) fn answer_of(model: &ModelRef, decision: Decision) -> Answer {
+    Answer {
+        model: model.label(),
+        model_sha256: Some(model.sha256.clone()),
+        figures: None,
+        dropped_turns: 0,
+        decision: Some(decision),
+        cloud: None,
+    }
+}
+
 fn draft_of(conversation: &Conversation, draft: &str) -> ChatMessage {
     ChatMessage {
         id: MessageId(new_id()),
@@ -586,12 +724,12 @@ fn told_turns(told: &Told, path: &[&ChatMessage]) -> usize {
 }
 
 /// Tokens that are kept free for the answer.
-fn reserve(settings: &ChatSettings, n_ctx: u32) -> u32 {
+pub(crate) fn reserve(settings: &ChatSettings, n_ctx: u32) -> u32 {
     settings.max_tokens.min(n_ctx / 4)
 }
 
 /// As much context as was asked for, or as fits without crowding the machine.
-fn chat_engine_settings(defaults: &Defaults, model: &ModelRef, settings: &ChatSettings) -> EngineSettings {
+pub(crate) fn chat_engine_settings(defaults: &Defaults, model: &ModelRef, settings: &ChatSettings) -> EngineSettings {
     let trained = model.header.n_ctx_train.max(1);
     let with = |n_ctx: u32| defaults.settings(n_ctx.min(trained), 1);
     if let Some(asked) = settings.n_ctx {
@@ -633,7 +771,7 @@ async fn fit_context(
     Ok((best, best_tokens))
 }
 
-async fn count(worker: &mut Worker, told: &Told, stop: &CancellationToken) -> Result<u32> {
+pub(crate) async fn count(worker: &mut Worker, told: &Told, stop: &CancellationToken) -> Result<u32> {
     let counts = worker.count(vec![Prompt::Messages(told.messages.clone())], stop).await?;
     counts.first().copied().ok_or_else(|| ErrorReport::new(ErrorCode::WorkerProtocol, "the worker counted nothing"))
 }

@@ -116,7 +116,9 @@ impl App {
     }
 
     pub(crate) fn keys(&self) -> KeyStore {
-        KeyStore::open(&self.0.config.data_folder)
+        let config = &self.0.config;
+        let open = if config.keys_in_file { KeyStore::in_file } else { KeyStore::open };
+        open(&config.data_folder)
     }
 
     /// Where the hub's token is kept.

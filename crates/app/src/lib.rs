@@ -6,6 +6,9 @@
 pub mod api;
 mod catalogue;
 mod chat;
+mod chat_cloud;
+mod chat_options;
+mod chat_route;
 mod claims;
 mod downloads;
 mod estimate;
@@ -28,7 +31,7 @@ pub use claims::claims;
 pub use jobs::Events;
 pub use llama_bench::BenchRecord;
 pub use pocketbench_bench::{BALLOON_ARGUMENT, suites};
-pub use pocketbench_cloud::presets as provider_presets;
+pub use pocketbench_cloud::{ClientOptions, presets as provider_presets};
 pub use pocketbench_domain as domain;
 pub use pocketbench_worker::Launch;
 pub use report::{
@@ -68,6 +71,10 @@ pub struct Config {
     pub commit: Option<String>,
     /// What results take for granted, such as the limit of a cold start.
     pub compare: CompareOptions,
+    /// How patiently providers are asked. Proxy and name are set by the program.
+    pub cloud: ClientOptions,
+    /// Secrets are kept in the encrypted file also where the system has a key store, so that tests touch nobody's.
+    pub keys_in_file: bool,
 }
 
 impl Config {
@@ -86,6 +93,8 @@ impl Config {
             version: version.to_owned(),
             commit: commit.map(str::to_owned),
             compare: CompareOptions::default(),
+            cloud: ClientOptions::default(),
+            keys_in_file: false,
         }
     }
 }
@@ -118,6 +127,10 @@ struct Inner {
     /// Models that chat keeps loaded.
     residents: tokio::sync::Mutex<residents::Residents>,
     answers: chat::Answers,
+    /// Held while an answer's cost moves from what may be spent to what is.
+    paying: tokio::sync::Mutex<()>,
+    /// A mode of routing in place of the one that is stored.
+    route_mode: std::sync::Mutex<Option<pocketbench_domain::route::Mode>>,
     models: models::Checks,
     catalogue: catalogue::InUse,
     queue: downloads::Queue,
@@ -157,6 +170,8 @@ impl App {
             bandwidth: tokio::sync::Mutex::default(),
             residents: tokio::sync::Mutex::default(),
             answers: chat::Answers::default(),
+            paying: tokio::sync::Mutex::default(),
+            route_mode: std::sync::Mutex::default(),
             models: models::Checks::default(),
             catalogue: catalogue::InUse::default(),
             queue: downloads::Queue::default(),

@@ -76,7 +76,7 @@ impl App {
         self.providers().await?.into_iter().find(|entry| entry.provider.id == id).ok_or_else(|| unknown(id))
     }
 
-    async fn provider(&self, id: &str) -> Result<Provider> {
+    pub(crate) async fn provider(&self, id: &str) -> Result<Provider> {
         self.store().providers().await?.into_iter().find(|provider| provider.id == id).ok_or_else(|| unknown(id))
     }
 
@@ -180,7 +180,7 @@ impl App {
         let key = crate::blocking(move || keys.get(&name)).await??;
         let proxy = self.download_settings().await?.proxy.map(Secret::new).transpose()?;
         let user_agent = format!("pocketbench/{}", self.0.config.version);
-        let options = ClientOptions { proxy, user_agent, ..ClientOptions::default() };
+        let options = ClientOptions { proxy, user_agent, ..self.0.config.cloud.clone() };
         let client = ProviderClient::new(Endpoint::new(&provider.base_url, key)?, options)?;
         self.0.providers.keep(id, &client);
         Ok(client)
@@ -223,7 +223,7 @@ fn given(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
-fn preset_of(id: &str) -> Result<ProviderPreset> {
+pub(crate) fn preset_of(id: &str) -> Result<ProviderPreset> {
     preset(id).cloned().ok_or_else(|| {
         let known: Vec<&str> = presets().iter().map(|preset| preset.id.as_str()).collect();
         ErrorReport::new(ErrorCode::NotFound, format!("there is no preset “{}”", id.escape_debug()))

@@ -42,7 +42,7 @@ impl App {
 }
 
 /// Writes beside the target first, so that a full disk never leaves half a file under the final name.
-fn write_whole(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let partial = path.with_extension("partial");
     let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
     written.map_err(|error| {

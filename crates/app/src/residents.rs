@@ -67,6 +67,11 @@ impl Residents {
         self.0.pop();
     }
 
+    /// Whether no model is loaded.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A loaded model with this file, if there is one.
     pub(crate) fn of_model(&mut self, sha256: &str) -> Option<&mut Resident> {
         self.0.iter_mut().find(|resident| resident.model.sha256 == sha256)

@@ -4,6 +4,7 @@ use crate::api::{RouteEvaluation, RouteLocalSource, RoutePart};
 use crate::{App, Result};
 use pocketbench_bench::route::{Part, read, shipped};
 use pocketbench_domain::metric::Metric;
+use pocketbench_domain::provider;
 use pocketbench_domain::route::evaluate::{LabelledPrompt, LocalWindow, Rates, Speed, evaluate};
 use pocketbench_domain::route::{CloudState, Decision, Policy, Situation, decide};
 use pocketbench_domain::run::Measured;
@@ -28,6 +29,8 @@ pub struct RouteQuestion {
     pub rates: Rates,
     /// Where the local speed was measured.
     pub local_source: Option<RouteLocalSource>,
+    /// Where the price is from.
+    pub price_source: Option<provider::Price>,
 }
 
 /// Reads a policy, a JSON file of which every part may be missing.
@@ -70,6 +73,7 @@ pub fn evaluate_route(question: RouteQuestion) -> Result<RouteEvaluation> {
         window: question.window,
         rates: question.rates,
         local_source: question.local_source,
+        price_source: question.price_source,
         evaluation,
     })
 }
@@ -115,5 +119,14 @@ impl App {
             }
         }
         Ok(None)
+    }
+
+    /// What the provider that chat would ask takes for its model's tokens, if that is known. Nothing is asked.
+    pub async fn cloud_price(&self) -> Result<Option<provider::Price>> {
+        let options = self.chat_options().await?;
+        let book = self.prices().await?;
+        let Some((provider, model)) = self.chosen_provider(&options).await? else { return Ok(None) };
+        let Some(model) = model else { return Ok(None) };
+        Ok(book.find(&provider.id, &model).or_else(|| book.find(&provider.preset, &model)).cloned())
     }
 }

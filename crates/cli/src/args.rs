@@ -39,6 +39,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Talk to a model: on a terminal turn by turn, in a pipe one question and its answer. Everything stays on this device
+    /// unless you say otherwise.
+    Chat(Chat),
+    /// List, show, export and delete conversations.
+    #[command(subcommand)]
+    Chats(Chats),
     /// Judge routing policies, and explain where a prompt would go. Nothing is sent anywhere.
     #[command(subcommand)]
     Route(RouteCommand),
@@ -415,6 +421,102 @@ pub(crate) struct Device {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// The model, by path, file name or the beginning of its hash. Default: the one of the latest conversation.
+    pub(crate) model: Option<String>,
+    /// Standing instructions.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// How freely tokens are picked; 0 for always the likeliest [default: 0.7].
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub(crate) temperature: Option<f32>,
+    /// Most tokens of an answer [default: 1024].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: Option<u32>,
+    /// Context length in tokens. Default: what memory suggests.
+    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) context: Option<u32>,
+    #[command(flatten)]
+    pub(crate) route: ChatRoute,
+    /// Go on with this conversation; its first characters are enough.
+    #[arg(long, value_name = "ID")]
+    pub(crate) conversation: Option<String>,
+    /// Say this, print the answer and end. Without it, in a pipe, standard input is what is said.
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// Print the whole answer as JSON, with its figures, its route and its cost.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Who answers, in place of the policy that is set.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct ChatRoute {
+    /// The model on this device.
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// The provider that is set up. This is your consent for everything said now.
+    #[arg(long)]
+    pub(crate) cloud: bool,
+    /// The router, without asking.
+    #[arg(long)]
+    pub(crate) auto: bool,
+    /// The router, asking before anything leaves this device.
+    #[arg(long)]
+    pub(crate) ask: bool,
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    let number: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=10.0).contains(&number) { Ok(number) } else { Err("not between 0 and 10".to_owned()) }
+}
+
+/// A conversation is named by the first characters of its id.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Chats {
+    /// List conversations, or those that have these words.
+    List {
+        /// Words in them.
+        text: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what was said.
+    Show {
+        /// The conversation.
+        id: String,
+    },
+    /// Print a conversation with all its branches as JSON, which `import` takes in.
+    Export {
+        /// The conversation.
+        id: String,
+    },
+    /// Take in an exported conversation.
+    Import {
+        /// The JSON file.
+        path: PathBuf,
+    },
+    /// Delete a conversation. For a day it can be brought back.
+    Rm {
+        /// The conversation.
+        id: String,
+    },
+    /// Bring a deleted conversation back, by its whole id.
+    Restore {
+        /// The conversation.
+        id: String,
+    },
+    /// Show what the cloud has cost this month.
+    Spending {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -30,6 +30,8 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
             crate::models::show(json, &claims, output::claims);
             Ok(0)
         }
+        Command::Chat(args) => crate::chat::run(args).await,
+        Command::Chats(command) => crate::chat::conversations(command).await,
         Command::Route(command) => crate::route::run(command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pocketbench", &mut std::io::stdout());

@@ -1,6 +1,7 @@
 //! `pocketbench`: the headless command line.
 
 mod args;
+mod chat;
 mod commands;
 mod models;
 mod output;
@@ -79,7 +80,8 @@ fn fail(error: &ErrorReport) -> ExitCode {
         | ErrorCode::CatalogueUntrusted
         | ErrorCode::ProviderModelUnknown
         | ErrorCode::ProviderContextTooLong
-        | ErrorCode::ProviderRefused => exit::BAD_INPUT,
+        | ErrorCode::ProviderRefused
+        | ErrorCode::BudgetExhausted => exit::BAD_INPUT,
         ErrorCode::NetworkUnavailable
         | ErrorCode::NetworkMetered
         | ErrorCode::TlsFailed

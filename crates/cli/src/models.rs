@@ -97,13 +97,13 @@ enum Meant {
     There(Box<CatalogueEntry>, usize),
 }
 
-fn unknown(model: &str) -> ErrorReport {
+pub(crate) fn unknown(model: &str) -> ErrorReport {
     ErrorReport::new(ErrorCode::NotFound, format!("there is no model `{model}`"))
         .hint("`pocketbench models search` lists what can be fetched, `pocketbench models list` what is here.")
 }
 
 /// A path, the name or the beginning of the hash of a file that is here.
-async fn here(app: &App, model: &str) -> Result<Option<ModelEntry>> {
+pub(crate) async fn here(app: &App, model: &str) -> Result<Option<ModelEntry>> {
     let path = std::path::absolute(model).ok();
     let mut hits = app.models().await?.into_iter().filter(|entry| {
         let hash = entry.model.as_ref().is_some_and(|known| model.len() >= 8 && known.sha256.starts_with(model));

@@ -38,12 +38,20 @@ async fn eval(args: Eval) -> Result<u8> {
         currency: args.currency,
     });
     let cloud = args.cloud_speed.map(|(ttft_ms, decode_tps)| Speed { prefill_tps: None, ttft_ms, decode_tps });
-    let measured = match App::open_read_only(config()?).await {
-        Ok(app) => app.local_speed().await?,
-        // Nothing was measured yet.
-        Err(error) if error.code == ErrorCode::NotFound => None,
+    let (measured, known) = match App::open_read_only(config()?).await {
+        Ok(app) => (app.local_speed().await?, app.cloud_price().await?),
+        // Nothing was measured or set up yet.
+        Err(error) if error.code == ErrorCode::NotFound => (None, None),
         Err(error) => return Err(error),
     };
+    let price_source = known.filter(|_| price.is_none());
+    let price = price.or_else(|| {
+        price_source.as_ref().map(|known| Price {
+            input_per_million: known.input,
+            output_per_million: known.output,
+            currency: known.currency.clone(),
+        })
+    });
     let (local, local_source) = measured.unzip();
     let report = evaluate_route(RouteQuestion {
         policy: policy(&args.policy, Policy::default())?,
@@ -52,6 +60,7 @@ async fn eval(args: Eval) -> Result<u8> {
         window: window(&args.policy),
         rates: Rates { local, cloud, price },
         local_source,
+        price_source,
     })?;
     if args.json {
         output::json(&report);
@@ -224,10 +233,19 @@ fn groups_and_misses(report: &RouteEvaluation) -> String {
 fn sources(report: &RouteEvaluation) -> String {
     let rates = &report.rates;
     let cost = rates.price.as_ref().map_or_else(
-        || "Cost: –, since no price is given (--price).".to_owned(),
+        || "Cost: –, since no price is given (--price) and the price of no provider that is set up is known.".to_owned(),
         |price| {
+            let source = report.price_source.as_ref().map_or_else(String::new, |known| {
+                format!(
+                    " That is {} at {} by {}, {}.",
+                    output::printable(&known.model),
+                    output::printable(&known.provider),
+                    output::printable(&known.source),
+                    known.as_of
+                )
+            });
             format!(
-                "Cost: at {} {} for a million tokens of prompts and {} of answers, whose length is assumed by kind of task.",
+                "Cost: at {} {} for a million tokens of prompts and {} of answers, whose length is assumed by kind of task.{source}",
                 price.currency, price.input_per_million, price.output_per_million
             )
         },

@@ -234,6 +234,13 @@ impl ProviderClient {
         &self.0.endpoint
     }
 
+    /// Why nothing would be sent now: the provider failed again and again just before. Asking changes nothing.
+    #[must_use]
+    pub fn paused(&self) -> Option<ProviderError> {
+        let wait = lock(&self.0.breaker).left((self.0.options.clock.0)())?;
+        Some(ProviderError::Paused { host: self.host(), wait })
+    }
+
     /// Asks for an answer. `on_piece` sees every piece as it comes. Ends soon after `stop` is cancelled.
     ///
     /// Tried again are only refusals that come in place of an answer (429, 5xx) and connections that never stood. Once the

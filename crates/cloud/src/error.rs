@@ -137,6 +137,19 @@ impl ProviderError {
         }
     }
 
+    /// The request may have been worked on, and so be charged, although it brought nothing: it was sent, and no refusal came.
+    #[must_use]
+    pub fn may_be_charged(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed { .. }
+                | Self::Cut { .. }
+                | Self::Timeout { .. }
+                | Self::ContentType { .. }
+                | Self::TooLarge { .. }
+        )
+    }
+
     /// The provider or the way to it is at fault, not who asks.
     pub(crate) fn is_fault(&self) -> bool {
         matches!(

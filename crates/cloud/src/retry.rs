@@ -49,6 +49,11 @@ impl Breaker {
         }
     }
 
+    /// How much longer nothing is sent. Asking changes nothing.
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
+        self.open_until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
     /// The provider answers.
     pub(crate) fn succeeded(&mut self) {
         *self = Self::default();

@@ -1,9 +1,10 @@
 //! Conversations and their messages.
 
 use crate::codec::{get_id, get_json, get_json_opt, get_name, get_time, json, name, time};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, spending};
 use chrono::{DateTime, Utc};
 use pocketbench_domain::conversation::{ChatMessage, Conversation, ConversationId, MessageId, MessageState};
+use pocketbench_domain::provider::Cost;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -197,10 +198,11 @@ impl Store {
         rows.iter().map(read_message).collect()
     }
 
-    /// Stores a message and makes it the head of its conversation.
+    /// Stores a message and makes it the head of its conversation. If it may come to cost something, that is noted with it.
     pub async fn insert_message(&self, message: &ChatMessage) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         insert_message(&mut transaction, message).await?;
+        spending::open(&mut transaction, message).await?;
         sqlx::query("UPDATE conversations SET head = ?, updated_at_ns = max(updated_at_ns, ?) WHERE id = ?")
             .bind(message.id.0)
             .bind(time(message.created_at)?)
@@ -221,8 +223,8 @@ impl Store {
         Ok(())
     }
 
-    /// Stores how an answer ended, and lets it be found by its words.
-    pub async fn end_message(&self, message: &ChatMessage) -> Result<(), StoreError> {
+    /// Stores how an answer ended and what was charged for it, and lets it be found by its words.
+    pub async fn end_message(&self, message: &ChatMessage, charged: &Cost) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         let place: Option<i64> = sqlx::query_scalar(
             "UPDATE messages SET content = ?, state = ?, answer = ?, failure = ? WHERE id = ? RETURNING place",
@@ -237,6 +239,7 @@ impl Store {
         let key = || message.id.to_string();
         let place = place.ok_or_else(|| StoreError::NotFound { what: "message", key: key() })?;
         index(&mut transaction, place, &message.content).await?;
+        spending::settle(&mut transaction, message.id, charged).await?;
         transaction.commit().await?;
         Ok(())
     }

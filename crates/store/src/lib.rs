@@ -25,6 +25,7 @@ mod runs;
 mod samples;
 mod sessions;
 mod settings;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod tunings;

@@ -4,9 +4,10 @@ mod common;
 
 use common::{at, fresh, id};
 use pocketbench_domain::conversation::{
-    Answer, ChatMessage, ChatSettings, Conversation, ConversationId, MessageId, MessageState,
+    Answer, ChatMessage, ChatSettings, CloudAnswer, Conversation, ConversationId, MessageId, MessageState,
 };
 use pocketbench_domain::generate::Role;
+use pocketbench_domain::provider::{Cost, Money};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::{Access, Store, StoreError};
 
@@ -68,7 +69,7 @@ async fn a_conversation_comes_back_as_it_was() {
     answer.content = "In the mountains.".into();
     answer.state = MessageState::Failed;
     answer.failure = Some(ErrorReport::new(ErrorCode::WorkerCrashed, "It ended."));
-    store.end_message(&answer).await.unwrap();
+    store.end_message(&answer, &Cost::Free).await.unwrap();
     store.pin_message(question.id, true).await.unwrap();
     store.close().await;
 
@@ -173,4 +174,53 @@ async fn an_import_is_whole_or_not_at_all() {
     assert!(store.conversations(10, 0).await.unwrap().is_empty());
     store.import_conversation(&talk, &twice[..1]).await.unwrap();
     assert_eq!(store.messages(talk.id).await.unwrap(), [first]);
+}
+
+#[tokio::test]
+async fn what_an_answer_cost_is_kept_once_whatever_becomes_of_it() {
+    let (folder, store) = fresh().await;
+    let talk = conversation(1, "Dear");
+    store.insert_conversation(&talk).await.unwrap();
+    let answer = |n: u128, cost: Cost| {
+        let cloud = CloudAnswer {
+            provider: "p".into(),
+            title: "P".into(),
+            model: "m".into(),
+            usage: None,
+            first_piece_ms: None,
+            took_ms: None,
+            cost,
+        };
+        let model = "m".to_owned();
+        let of =
+            Answer { model, model_sha256: None, figures: None, dropped_turns: 0, decision: None, cloud: Some(cloud) };
+        let writing = message(n, &talk, None, Role::Assistant, "");
+        ChatMessage { state: MessageState::Writing, answer: Some(of), ..writing }
+    };
+    let amount = Cost::Amount(Money { currency: "USD".into(), nanos: 1_234 });
+    let (paid, free, refused, killed) =
+        (answer(10, Cost::Unknown), answer(11, Cost::Free), answer(12, Cost::Unknown), answer(13, Cost::Unknown));
+    for message in [&paid, &free, &refused, &killed] {
+        store.insert_message(message).await.unwrap();
+    }
+    let costs = async |store: &Store| -> Vec<Cost> {
+        store.spending(at(0)).await.unwrap().into_iter().map(|(_, cost)| cost).collect()
+    };
+    assert_eq!(costs(&store).await, [Cost::Unknown, Cost::Unknown, Cost::Unknown], "before anything is asked");
+    for (message, charged) in [(paid, &amount), (free, &Cost::Free), (refused, &Cost::Free)] {
+        let message = ChatMessage { state: MessageState::Complete, ..message };
+        store.end_message(&message, charged).await.unwrap();
+        store.end_message(&message, charged).await.unwrap();
+    }
+    store.close().await;
+
+    let store = Store::open(folder.path(), Access::Own).await.unwrap();
+    assert_eq!(store.cut_messages().await.unwrap(), 1);
+    let left = [amount, Cost::Unknown];
+    assert_eq!(costs(&store).await, left);
+    store.set_conversation_deleted(talk.id, Some(at(1))).await.unwrap();
+    assert_eq!(store.purge_conversations(at(2)).await.unwrap(), 1);
+    assert!(store.messages(talk.id).await.unwrap().is_empty());
+    assert_eq!(costs(&store).await, left, "the money is gone all the same");
+    assert!(store.spending(at(1_000_000)).await.unwrap().is_empty());
 }

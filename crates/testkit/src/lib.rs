@@ -5,6 +5,7 @@ pub mod gguf;
 
 pub mod hub;
 pub mod peer;
+pub mod provider;
 
 use std::path::PathBuf;
 

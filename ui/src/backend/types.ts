@@ -3334,6 +3334,10 @@ rates: RouteRates,
  */
 local_source: RouteLocalSource | null, 
 /**
+ * The entry of the price book that the price is from; absent where none is known or it was given by hand.
+ */
+price_source: Price | null, 
+/**
  * What comes out.
  */
 evaluation: RoutePolicyEvaluation, };

@@ -160,11 +160,20 @@ CREATE TABLE kv_states (
     bytes           INTEGER NOT NULL CHECK (bytes >= 0),
     used_at_ns      INTEGER NOT NULL
 ) STRICT;
-INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 16:20:54', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 3209760);
-INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 16:20:54', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 1895019);
-INSERT INTO _sqlx_migrations VALUES (3, 'instrument', '2026-11-24 16:20:54', 1, X'FED041E92CFA4F310BF08DB5A39D5700702ED67AC7912094483F0B9E6C596901E400FB1C8B98AC5ECDBF693EF49B4E48', 7763820);
-INSERT INTO _sqlx_migrations VALUES (4, 'providers', '2026-11-24 16:20:54', 1, X'BE071B103CDCF88E2B35F2DC78890A0881A629B7ADE6683A35B83731BFCB1F02ABF928357A61F07BDDFDF8EB233EA471', 764458);
-INSERT INTO _sqlx_migrations VALUES (5, 'conversations', '2026-11-24 16:20:54', 1, X'2076E466A8E235F1DFAF8B9EDAFCD87C4E8B27A7F8BF4036629C648760D083A7CCBF452366F2796ECB67E1496217891D', 1724676);
+CREATE TABLE spending (
+    message_id BLOB PRIMARY KEY CHECK (length(message_id) = 16),
+    at_ns      INTEGER NOT NULL,
+    provider   TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    currency   TEXT CHECK (length(currency) = 3), -- absent, as `nanos` is, while and where the cost is not known
+    nanos      INTEGER CHECK (nanos >= 0),        -- billionths of the currency's unit
+    CHECK ((currency IS NULL) = (nanos IS NULL))
+) STRICT;
+INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 17:20:46', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 3394690);
+INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 17:20:46', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 2351388);
+INSERT INTO _sqlx_migrations VALUES (3, 'instrument', '2026-11-24 17:20:46', 1, X'FED041E92CFA4F310BF08DB5A39D5700702ED67AC7912094483F0B9E6C596901E400FB1C8B98AC5ECDBF693EF49B4E48', 12276223);
+INSERT INTO _sqlx_migrations VALUES (4, 'providers', '2026-11-24 17:20:46', 1, X'BE071B103CDCF88E2B35F2DC78890A0881A629B7ADE6683A35B83731BFCB1F02ABF928357A61F07BDDFDF8EB233EA471', 1661982);
+INSERT INTO _sqlx_migrations VALUES (5, 'conversations', '2026-11-24 17:20:46', 1, X'14F01BDE3DBFC275EAC631FE329126B3A7B317DA951F1971D4C037E8E9434594E65ECEECC127F579704B33FE1F001C8A', 5825336);
 INSERT INTO devices VALUES ('fp-bench', 1750004096123456789, 1750004096123456789, '{"fingerprint":"fp-bench","name":"bench","os":"Debian GNU/Linux 12","kernel":"6.1.0","arch":"x86_64","cpu":"Example CPU","physical_cores":4,"logical_cores":8,"core_clusters":[],"cache_bytes":null,"cpu_features":["avx2","fma"],"virtual_machine":false,"ram_bytes":17179869184,"ram_available_bytes":9663676416,"swap_bytes":0,"storage_free_bytes":null,"battery":{"percent":81.5,"charging":true}}');
 INSERT INTO models VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 98362432, '{"architecture":"llama","name":"SmolLM2","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"n_ff":0,"n_merges":0,"parts":0,"tensor_types":[],"embedding_bytes":0,"embedding_type":"","tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
 INSERT INTO models VALUES ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 98362432, '{"architecture":"llama","name":"Gemma 3","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"n_ff":0,"n_merges":0,"parts":0,"tensor_types":[],"embedding_bytes":0,"embedding_type":"","tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
@@ -245,3 +254,4 @@ CREATE TRIGGER words_go_with_their_message AFTER DELETE ON messages
 BEGIN
     DELETE FROM message_words WHERE rowid = OLD.place;
 END;
+CREATE INDEX spending_by_time ON spending (at_ns);
