@@ -39,7 +39,7 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) enum Who {
     /// The model on this device.
-    Here(ModelRef),
+    Here(Box<ModelRef>),
     /// A provider; only with the consent that the decision speaks of.
     There(Box<Target>),
 }
@@ -109,7 +109,7 @@ impl App {
                 (Ok(model), None) => {
                     // What looks too long or too large by an estimate is tried all the same where nobody else can answer.
                     decision.route = Route::Local;
-                    Who::Here(model)
+                    Who::Here(Box::new(model))
                 }
                 (Err(error), _) => return Err(error),
                 (Ok(_), Some(code)) => return Err(ErrorReport::new(code, "the local model failed")),
@@ -264,21 +264,22 @@ pub(crate) fn consent_question(question: &ChatMessage, target: &Target, decision
 
 /// A decision after the person has had a say.
 fn settled(mut decision: Decision, by: AnswerBy) -> Decision {
-    match by {
-        AnswerBy::Policy => {}
-        AnswerBy::Cloud | AnswerBy::Local if decision.consent == Consent::Ask => {
-            return decision.answered(by == AnswerBy::Cloud);
-        }
-        AnswerBy::Cloud if decision.route == Route::Cloud => {}
-        AnswerBy::Cloud => {
-            (decision.route, decision.consent) = (Route::Cloud, Consent::Granted);
-            decision.reasons.push(Reason::ConsentGranted);
-        }
-        AnswerBy::Local if decision.route == Route::Cloud => {
-            (decision.route, decision.consent) = (Route::Local, Consent::Refused);
-            decision.reasons.push(Reason::ConsentRefused);
-        }
-        AnswerBy::Local => {}
+    let wanted = match by {
+        AnswerBy::Policy => return decision,
+        AnswerBy::Cloud => Route::Cloud,
+        AnswerBy::Local => Route::Local,
+    };
+    if decision.consent == Consent::Ask {
+        return decision.answered(wanted == Route::Cloud);
+    }
+    // Against the policy's choice, in either direction. Where nobody can answer here, only trying will tell.
+    if (wanted == Route::Cloud) != (decision.route == Route::Cloud) {
+        let (consent, reason) = match wanted {
+            Route::Cloud => (Consent::Granted, Reason::ConsentGranted),
+            _ => (Consent::Refused, Reason::ConsentRefused),
+        };
+        (decision.route, decision.consent) = (wanted, consent);
+        decision.reasons.push(reason);
     }
     decision
 }

@@ -93,7 +93,11 @@ async fn ended(app: &App, talk: &Conversation, answer: MessageId) -> ChatMessage
         let messages = app.conversation(talk.id).await.unwrap().messages;
         let message = messages.into_iter().find(|message| message.id == answer).expect("it is stored");
         if message.state != MessageState::Writing {
-            return message;
+            // It is stored a moment before the next question is let in; an answer is no question, which is said only then.
+            let next = app.answer_question(talk.id, answer, AnswerBy::Policy).await.unwrap_err();
+            if next.code == ErrorCode::NotFound {
+                return message;
+            }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

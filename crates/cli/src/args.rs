@@ -455,6 +455,7 @@ pub(crate) struct Chat {
 /// Who answers, in place of the policy that is set.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
+#[allow(clippy::struct_excessive_bools, reason = "flags, of which one at most is given")]
 pub(crate) struct ChatRoute {
     /// The model on this device.
     #[arg(long)]

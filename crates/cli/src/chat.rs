@@ -13,7 +13,7 @@ use pocketbench_app_core::domain::conversation::{
 };
 use pocketbench_app_core::domain::generate::Role;
 use pocketbench_app_core::domain::provider::{Cost, Money};
-use pocketbench_app_core::domain::route::Mode;
+use pocketbench_app_core::domain::route::{Mode, Reason};
 use pocketbench_app_core::domain::{ErrorCode, ErrorReport};
 use pocketbench_app_core::{App, Events, Result};
 use std::io::{IsTerminal, Read};
@@ -274,12 +274,12 @@ impl Talk {
                 continue;
             };
             match *update {
-                ChatUpdate::Words { message_id, from, text, .. } if message_id == answer.id => {
-                    // What was missed comes with the end.
-                    if from as usize == told.encode_utf16().count() {
-                        self.print(&text);
-                        told.push_str(&text);
-                    }
+                // What was missed comes with the end.
+                ChatUpdate::Words { message_id, from, text, .. }
+                    if message_id == answer.id && from as usize == told.encode_utf16().count() =>
+                {
+                    self.print(&text);
+                    told.push_str(&text);
                 }
                 ChatUpdate::Ended { message } if message.id == answer.id => {
                     self.print(message.content.strip_prefix(&told).unwrap_or_default());
@@ -337,7 +337,7 @@ async fn next(lines: &mut Receiver<String>) -> Option<String> {
 }
 
 async fn agreed(consent: &ConsentQuestion, lines: &mut Receiver<String>) -> bool {
-    let reasons: Vec<String> = consent.decision.reasons.iter().map(|reason| reason.sentence()).collect();
+    let reasons: Vec<String> = consent.decision.reasons.iter().map(Reason::sentence).collect();
     let ConsentQuestion { provider, host, model, at_most, .. } = consent;
     let question = format!(
         "{}\nMay this conversation go to {model} at {provider} ({host})? At most: {}. [y/N]",
@@ -391,7 +391,7 @@ fn figures(message: &ChatMessage) -> String {
         }
     }
     let reasons = answer.decision.iter().flat_map(|decision| &decision.reasons);
-    let reasons: Vec<String> = reasons.map(|reason| reason.sentence()).collect();
+    let reasons: Vec<String> = reasons.map(Reason::sentence).collect();
     output::printable(&format!("[{}] {}", parts.join(" · "), reasons.join(" "))).trim_end().to_owned()
 }
 
