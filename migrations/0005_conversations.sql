@@ -8,9 +8,11 @@ CREATE TABLE conversations (
     updated_at_ns INTEGER NOT NULL,
     settings      TEXT NOT NULL CHECK (json_valid(settings)), -- ChatSettings
     head          BLOB CHECK (length(head) = 16),             -- a message; it may be gone after a damaged import
-    deleted_at_ns INTEGER                                     -- deleted, but it can still be brought back
+    deleted_at_ns INTEGER,                                    -- deleted, but it can still be brought back
+    duel          INTEGER NOT NULL DEFAULT 0 CHECK (duel IN (0, 1)) -- a question to two models: not in the list
 ) STRICT;
-CREATE INDEX conversations_by_time ON conversations (pinned DESC, updated_at_ns DESC, id DESC) WHERE deleted_at_ns IS NULL;
+CREATE INDEX conversations_by_time ON conversations (pinned DESC, updated_at_ns DESC, id DESC)
+    WHERE deleted_at_ns IS NULL AND duel = 0;
 
 CREATE TABLE messages (
     place           INTEGER PRIMARY KEY, -- the number by which the full-text index knows it
@@ -59,3 +61,21 @@ CREATE TABLE spending (
     CHECK ((currency IS NULL) = (nanos IS NULL))
 ) STRICT;
 CREATE INDEX spending_by_time ON spending (at_ns);
+
+-- Questions that two models answered side by side, and which answer a person found better. The names stand here and with
+-- the answers; whether they are told is the program's business.
+CREATE TABLE duels (
+    question        BLOB PRIMARY KEY CHECK (length(question) = 16),
+    conversation_id BLOB NOT NULL UNIQUE REFERENCES conversations (id) ON DELETE CASCADE,
+    left_sha256     TEXT NOT NULL,
+    left_model      TEXT NOT NULL,
+    right_sha256    TEXT NOT NULL,
+    right_model     TEXT NOT NULL,
+    blind           INTEGER NOT NULL CHECK (blind IN (0, 1)),
+    begun_at_ns     INTEGER NOT NULL,
+    vote            TEXT CHECK (vote IN ('left', 'right', 'tie', 'both_bad')),
+    voted_at_ns     INTEGER,
+    CHECK (left_sha256 <> right_sha256),
+    CHECK ((vote IS NULL) = (voted_at_ns IS NULL))
+) STRICT;
+CREATE INDEX duels_by_time ON duels (begun_at_ns DESC, question DESC);

@@ -9,10 +9,12 @@ use pocketbench_app_core::api::{
     ProviderRequest, RunRequest, RunSummary, SampleRow, SendRequest, SentTurn, Spending, StorageUse, SuiteInfo,
     TokenState, TuneRequest, TuningState,
 };
+use pocketbench_app_core::api::{Duel, DuelRanking, DuelRequest, ResidentModel};
 use pocketbench_app_core::domain::catalogue::ModelSource;
 use pocketbench_app_core::domain::compare::RunResult;
 use pocketbench_app_core::domain::conversation::{ChatSettings, Conversation, ConversationId, MessageId};
 use pocketbench_app_core::domain::device::DeviceProfile;
+use pocketbench_app_core::domain::duel::Vote;
 use pocketbench_app_core::domain::job::{Job, JobId};
 use pocketbench_app_core::domain::provider::ProviderPreset;
 use pocketbench_app_core::domain::roofline::MeasuredBandwidth;
@@ -386,6 +388,37 @@ pub(crate) async fn set_chat_options(opened: State<'_, Opened>, options: ChatOpt
 #[tauri::command]
 pub(crate) async fn spending(opened: State<'_, Opened>) -> Result<Spending> {
     opened.app().await?.spending().await
+}
+
+#[tauri::command]
+pub(crate) async fn start_duel(opened: State<'_, Opened>, request: DuelRequest) -> Result<Duel> {
+    opened.app().await?.start_duel(request).await
+}
+
+#[tauri::command]
+pub(crate) async fn vote_duel(opened: State<'_, Opened>, question: MessageId, vote: Vote) -> Result<Duel> {
+    opened.app().await?.vote_duel(question, vote).await
+}
+
+#[tauri::command]
+pub(crate) async fn duels(opened: State<'_, Opened>, limit: u32) -> Result<Vec<Duel>> {
+    opened.app().await?.duels(limit).await
+}
+
+#[tauri::command]
+pub(crate) async fn duel_ranking(opened: State<'_, Opened>) -> Result<DuelRanking> {
+    opened.app().await?.duel_ranking().await
+}
+
+#[tauri::command]
+pub(crate) async fn resident_models(opened: State<'_, Opened>) -> Result<Vec<ResidentModel>> {
+    opened.app().await?.resident_models().await
+}
+
+#[tauri::command]
+pub(crate) async fn unload_models(opened: State<'_, Opened>) -> Result<()> {
+    opened.app().await?.unload_models().await;
+    Ok(())
 }
 
 /// Sends what happens from now on, until the page is gone.

@@ -99,6 +99,12 @@ pub(crate) fn app<R: tauri::Runtime>(builder: tauri::Builder<R>, config: Config)
         commands::chat_options,
         commands::set_chat_options,
         commands::spending,
+        commands::start_duel,
+        commands::vote_duel,
+        commands::duels,
+        commands::duel_ranking,
+        commands::resident_models,
+        commands::unload_models,
         commands::subscribe,
     ])
 }

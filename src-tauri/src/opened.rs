@@ -20,6 +20,13 @@ impl Opened {
         if let Some(app) = &*app {
             return Ok(app.clone());
         }
-        Ok(app.insert(App::open(self.config.clone()).await?).clone())
+        let opened = app.insert(App::open(self.config.clone()).await?).clone();
+        let preloading = opened.clone();
+        tauri::async_runtime::spawn(async move {
+            if let Err(error) = preloading.preload().await {
+                tracing::warn!(%error, "the model that was used last was not loaded");
+            }
+        });
+        Ok(opened)
     }
 }

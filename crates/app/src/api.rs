@@ -766,6 +766,27 @@ pub struct DuelRanking {
     pub blind: u32,
 }
 
+/// A model that chat keeps loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct ResidentModel {
+    /// Its name for people.
+    pub model: String,
+    /// Where its file lies.
+    pub path: String,
+    /// Bytes of weights, KV cache and scratch space, as llama.cpp accounts for them. 0 while it is being loaded.
+    pub bytes: u64,
+    /// When it was loaded.
+    pub since: DateTime<Utc>,
+    /// Seconds since its last answer; absent while it is answering or being loaded.
+    pub idle_s: Option<f64>,
+    /// Seconds until it is unloaded, if nobody talks to it and memory does not run short before.
+    pub will_unload_in_s: Option<f64>,
+    /// The last wait for a first token of this model when it was not loaded yet, in ms: start of the worker, load, prompt.
+    pub cold_start_ms: Option<f64>,
+    /// Loaded with a smaller context and a smaller cache, because memory was short or because that was asked for.
+    pub memory_safe: bool,
+}
+
 /// How full a conversation's context is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct ContextMeter {

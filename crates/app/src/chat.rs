@@ -5,25 +5,21 @@ use crate::api::{
     ConversationSummary, ConversationView, SendRequest, SentTurn,
 };
 use crate::chat_route::{Plan, Tried, Who, consent_question};
-use crate::models::fit_of;
 use crate::residents::Resident;
-use crate::tuning::Defaults;
 use crate::{App, Result, new_id, now};
 use chrono::TimeDelta;
 use pocketbench_domain::conversation::{
     Answer, AnswerFigures, ChatMessage, ChatSettings, Conversation, ConversationId, MessageId, MessageState, Told,
     droppable, newest_below, path, title_of, told,
 };
-use pocketbench_domain::fit::FitClass;
 use pocketbench_domain::generate::{GenerateRequest, Limits, Prompt, Role, StopReason};
 use pocketbench_domain::model::ModelRef;
 use pocketbench_domain::provider::Cost;
 use pocketbench_domain::route::{Consent, Decision};
-use pocketbench_domain::settings::EngineSettings;
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::KvState;
+use pocketbench_worker::Worker;
 use pocketbench_worker::protocol::Event;
-use pocketbench_worker::{Worker, WorkerError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -42,8 +38,6 @@ const MOST_IMPORT_MESSAGES: usize = 100_000;
 const UPDATE_PERIOD: Duration = Duration::from_millis(33);
 /// How much of an answer a kill can take.
 const STORE_PERIOD: Duration = Duration::from_millis(500);
-/// Contexts that are tried, largest first, where none was asked for.
-const CONTEXTS: [u32; 4] = [8_192, 4_096, 2_048, 1_024];
 /// Fewer tokens are evaluated again sooner than they are read from a file.
 const LEAST_SAVED_TOKENS: u32 = 256;
 /// Most bytes of all saved caches together.
@@ -125,7 +119,8 @@ impl App {
     /// A conversation with everything that was said in it.
     pub async fn conversation(&self, id: ConversationId) -> Result<ConversationView> {
         let conversation = self.store().conversation(id).await?;
-        let messages = self.store().messages(id).await?;
+        let mut messages = self.store().messages(id).await?;
+        self.hide_names(id, &mut messages).await;
         let path = path(&messages, conversation.head).iter().map(|message| message.id).collect();
         Ok(ConversationView { conversation, messages, path })
     }
@@ -191,9 +186,7 @@ impl App {
     /// device only with consent, there is a question in place of the answer; it waits for [`App::answer_question`].
     pub async fn send(&self, request: SendRequest) -> Result<SentTurn> {
         let SendRequest { conversation_id, text, instead_of, by } = request;
-        if text.trim().is_empty() || text.len() > MOST_BYTES {
-            return Err(ErrorReport::new(ErrorCode::InvalidInput, "a message has between one character and 1 MB"));
-        }
+        refuse_text(&text)?;
         let mut conversation = self.store().conversation(conversation_id).await?;
         self.refuse_while_answering(conversation_id)?;
         let messages = self.store().messages(conversation_id).await?;
@@ -282,17 +275,21 @@ impl App {
     pub async fn context_meter(&self, id: ConversationId, draft: &str) -> Result<Option<ContextMeter>> {
         let conversation = self.store().conversation(id).await?;
         let model = self.chat_model(&conversation.settings).await?;
-        let Ok(mut residents) = self.0.residents.try_lock() else { return Ok(None) };
-        let Some(resident) = residents.of_model(&model.sha256) else { return Ok(None) };
         let messages = self.store().messages(id).await?;
+        let Some(mut seat) = self.0.residents.of_model(&model.sha256) else { return Ok(None) };
+        let resident = &mut seat.resident;
+        let mut settings = conversation.settings.clone();
+        resident.limit(&mut settings);
         let mut path: Vec<ChatMessage> = path(&messages, conversation.head).into_iter().cloned().collect();
         path.push(draft_of(&conversation, draft));
         let path: Vec<&ChatMessage> = path.iter().collect();
         let stop = CancellationToken::new();
-        let (told, tokens) = fit_context(resident, &path, &conversation.settings, &stop).await?;
-        let next = pocketbench_domain::conversation::told(&path, "", told_turns(&told, &path) + 1).dropped;
+        let counted = fit_context(resident, &path, &settings, &stop).await;
         let n_ctx = resident.settings.n_ctx;
-        let reserved = reserve(&conversation.settings, n_ctx);
+        self.0.residents.leave(seat);
+        let (told, tokens) = counted?;
+        let next = pocketbench_domain::conversation::told(&path, "", told_turns(&told, &path) + 1).dropped;
+        let reserved = reserve(&settings, n_ctx);
         Ok(Some(ContextMeter { tokens, n_ctx, reserved, dropped: told.dropped, next }))
     }
 
@@ -406,7 +403,7 @@ impl App {
         })
     }
 
-    async fn begin_answer(
+    pub(crate) async fn begin_answer(
         &self,
         conversation: Conversation,
         question: MessageId,
@@ -417,7 +414,8 @@ impl App {
             Who::There(target) => {
                 let (model, cloud) = (target.model.clone(), Some(target.answer()));
                 let decision = Some(decision);
-                let of = Answer { model, model_sha256: None, figures: None, dropped_turns: 0, decision, cloud };
+                let (model_sha256, figures, dropped_turns, memory_safe) = (None, None, 0, false);
+                let of = Answer { model, model_sha256, figures, dropped_turns, decision, cloud, memory_safe };
                 (of, target.at_most.clone())
             }
         };
@@ -499,9 +497,11 @@ impl App {
             self.0.answers.map().remove(&answer.id);
         }
         let consent = match who {
-            Who::Here(_) => self.offer_for(conversation, &answer).await,
-            Who::There(_) => None,
+            // A question to two models stays with them.
+            Who::Here(_) if conversation.settings.model.is_some() => self.offer_for(conversation, &answer).await,
+            Who::Here(_) | Who::There(_) => None,
         };
+        self.hide_names(conversation.id, std::slice::from_mut(&mut answer)).await;
         self.0.jobs.send(AppEvent::Chat { update: Box::new(ChatUpdate::Ended { message: Box::new(answer) }) });
         if let Some(consent) = consent {
             let update = ChatUpdate::Consent { conversation_id: conversation.id, consent: Box::new(consent) };
@@ -527,31 +527,26 @@ impl App {
         stop: &CancellationToken,
         on_text: &(impl Fn(String) + Send + Sync),
     ) -> Result<Written> {
-        let mut residents = tokio::select! {
-            residents = self.0.residents.lock() => residents,
-            () = stop.cancelled() => return Err(WorkerError::Cancelled.into()),
-        };
-        // A measurement and an answer would slow each other down.
-        let Ok(_turn) = self.0.measuring.try_lock() else {
-            return Err(ErrorReport::new(ErrorCode::DeviceBusy, "a measurement is running")
-                .hint("An answer now would spoil its figures. Wait for it, or pause it."));
-        };
-        let settings = chat_engine_settings(&self.defaults().await?, model, &conversation.settings);
-        let resident = residents.get(self, model, &settings, stop).await?;
-        self.watch_residents();
         let messages = self.store().messages(conversation.id).await?;
+        let mut seat = self.seat(model, conversation.settings.n_ctx, stop).await?;
+        let resident = &mut seat.resident;
+        let mut settings = conversation.settings.clone();
+        resident.limit(&mut settings);
+        if let Some(answer) = &mut answer.answer {
+            answer.memory_safe = resident.is_memory_safe();
+        }
         let path = path(&messages, answer.parent);
         let result = async {
             self.go_back_to(conversation.id, resident).await;
-            let (told, _) = fit_context(resident, &path, &conversation.settings, stop).await?;
+            let (told, _) = fit_context(resident, &path, &settings, stop).await?;
             let dropped = told_turns(&told, &path);
             if let Some(answer) = &mut answer.answer {
                 answer.dropped_turns = u32::try_from(dropped).unwrap_or(u32::MAX);
             }
             let request = GenerateRequest {
                 prompt: Prompt::Messages(told.messages),
-                sampling: conversation.settings.sampling.clone(),
-                limits: Limits { max_tokens: conversation.settings.max_tokens, stop: Vec::new(), ignore_eos: false },
+                sampling: settings.sampling,
+                limits: Limits { max_tokens: settings.max_tokens, stop: Vec::new(), ignore_eos: false },
                 reuse_prefix: true,
             };
             let generation = resident
@@ -564,17 +559,20 @@ impl App {
                     }
                 })
                 .await?;
-            self.save_state(conversation.id, resident, &generation).await;
+            self.note_cold_start(resident, &generation).await;
+            // A question to two models has no second turn, and two caches do not go into one file.
+            if conversation.settings.model.is_some() {
+                self.save_state(conversation.id, resident, &generation).await;
+            }
             let figures = AnswerFigures::from(&generation);
             let stopped = generation.stop == StopReason::Cancelled;
             Ok::<_, ErrorReport>(Written { text: Some(generation.text), figures: Some(figures), stopped })
         }
         .await;
         // A worker that crashed or hangs answers no more; one that refused or stopped is as good as before.
-        if let Err(error) = &result
-            && !matches!(error.code, ErrorCode::Cancelled | ErrorCode::PromptTooLong | ErrorCode::InvalidInput)
-        {
-            residents.drop_last();
+        let harmless = [ErrorCode::Cancelled, ErrorCode::PromptTooLong, ErrorCode::InvalidInput];
+        if result.as_ref().err().is_none_or(|error| harmless.contains(&error.code)) {
+            self.0.residents.leave(seat);
         }
         result
     }
@@ -586,7 +584,7 @@ impl App {
         }
         resident.holds = Some(id);
         let Ok(Some(state)) = self.store().kv_state(id).await else { return };
-        if state.model_sha256 != resident.model.sha256 || state.settings != resident.settings {
+        if state.model_sha256 != resident.facts.model.sha256 || state.settings != resident.settings {
             return;
         }
         if let Err(error) = resident.worker.restore_state(&self.state_file(id), state.saved).await {
@@ -611,7 +609,7 @@ impl App {
             let saved = resident.worker.save_state(&self.state_file(id)).await?;
             let state = KvState {
                 conversation_id: id,
-                model_sha256: resident.model.sha256.clone(),
+                model_sha256: resident.facts.model.sha256.clone(),
                 settings: resident.settings.clone(),
                 saved,
             };
@@ -699,7 +697,16 @@ pub(crate) fn answer_of(model: &ModelRef, decision: Decision) -> Answer {
         dropped_turns: 0,
         decision: Some(decision),
         cloud: None,
+        memory_safe: false,
     }
+}
+
+/// Refuses what is no message.
+pub(crate) fn refuse_text(text: &str) -> Result<()> {
+    if text.trim().is_empty() || text.len() > MOST_BYTES {
+        return Err(ErrorReport::new(ErrorCode::InvalidInput, "a message has between one character and 1 MB"));
+    }
+    Ok(())
 }
 
 fn draft_of(conversation: &Conversation, draft: &str) -> ChatMessage {
@@ -726,17 +733,6 @@ fn told_turns(told: &Told, path: &[&ChatMessage]) -> usize {
 /// Tokens that are kept free for the answer.
 pub(crate) fn reserve(settings: &ChatSettings, n_ctx: u32) -> u32 {
     settings.max_tokens.min(n_ctx / 4)
-}
-
-/// As much context as was asked for, or as fits without crowding the machine.
-pub(crate) fn chat_engine_settings(defaults: &Defaults, model: &ModelRef, settings: &ChatSettings) -> EngineSettings {
-    let trained = model.header.n_ctx_train.max(1);
-    let with = |n_ctx: u32| defaults.settings(n_ctx.min(trained), 1);
-    if let Some(asked) = settings.n_ctx {
-        return with(asked);
-    }
-    let fits = |n_ctx: &u32| fit_of(&model.header, model.file_bytes, &with(*n_ctx)).class == FitClass::Fits;
-    with(CONTEXTS.into_iter().find(fits).unwrap_or(CONTEXTS[CONTEXTS.len() - 1]))
 }
 
 /// The longest part of a conversation that leaves room for an answer, and its tokens: counted by the model's own tokenizer

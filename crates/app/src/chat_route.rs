@@ -2,7 +2,7 @@
 //! itself is the domain's; here stands what it is told.
 
 use crate::api::{AnswerBy, ChatOptions, ConsentQuestion};
-use crate::chat::{InWork, chat_engine_settings, count, reserve};
+use crate::chat::{InWork, count, reserve};
 use crate::models::fit_of;
 use crate::providers::preset_of;
 use crate::{App, Result};
@@ -226,7 +226,7 @@ impl App {
         path: &[&ChatMessage],
         model: &ModelRef,
     ) -> Result<()> {
-        let settings = chat_engine_settings(&self.defaults().await?, model, &conversation.settings);
+        let settings = self.likely_settings(model, conversation.settings.n_ctx).await?;
         situation.window_tokens = Some(settings.n_ctx);
         situation.answer_tokens = reserve(&conversation.settings, settings.n_ctx);
         let (before, question) = path.split_at(path.len().saturating_sub(1));
@@ -235,13 +235,13 @@ impl App {
             history.messages.iter().fold(0_u32, |sum, said| sum.saturating_add(estimate_tokens(&said.content)));
         situation.recent_failures = recent_failures(messages);
         // One that is answering somebody else is loaded, but it is not waited for only to count.
-        let Ok(mut residents) = self.0.residents.try_lock() else { return Ok(()) };
-        if let Some(resident) = residents.of_model(&model.sha256) {
+        if let Some(mut seat) = self.0.residents.of_model(&model.sha256) {
             let prompt = told(question, "", 0);
-            let counted = count(&mut resident.worker, &prompt, &CancellationToken::new()).await;
+            let counted = count(&mut seat.resident.worker, &prompt, &CancellationToken::new()).await;
+            self.0.residents.leave(seat);
             situation.prompt_tokens = counted.ok();
         } else if situation.local == LocalState::Ready
-            && residents.is_empty()
+            && self.0.residents.is_empty()
             && fit_of(&model.header, model.file_bytes, &settings).class == FitClass::TooBig
         {
             situation.local = LocalState::NotEnoughMemory;

@@ -11,6 +11,7 @@ mod chat_options;
 mod chat_route;
 mod claims;
 mod downloads;
+mod duels;
 mod estimate;
 mod fitting;
 mod jobs;
@@ -125,7 +126,7 @@ struct Inner {
     /// Held while the memory bandwidth is measured.
     bandwidth: tokio::sync::Mutex<()>,
     /// Models that chat keeps loaded.
-    residents: tokio::sync::Mutex<residents::Residents>,
+    residents: Arc<residents::Residents>,
     answers: chat::Answers,
     /// Held while an answer's cost moves from what may be spent to what is.
     paying: tokio::sync::Mutex<()>,
@@ -162,13 +163,15 @@ impl App {
     }
 
     fn with_store(config: Config, store: Store) -> Self {
+        let measuring = Arc::default();
+        let residents = Arc::new(residents::Residents::new(Arc::clone(&measuring)));
         Self(Arc::new(Inner {
             config,
             store,
             jobs: Jobs::default(),
-            measuring: Arc::default(),
+            measuring,
             bandwidth: tokio::sync::Mutex::default(),
-            residents: tokio::sync::Mutex::default(),
+            residents,
             answers: chat::Answers::default(),
             paying: tokio::sync::Mutex::default(),
             route_mode: std::sync::Mutex::default(),

@@ -327,7 +327,13 @@ pub(crate) fn machine() -> Machine {
 /// Whether a model fits into the memory that is available now; without repacking, if only so it does: a run would do the
 /// same.
 pub(crate) fn fit_of(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings) -> Fit {
-    let machine = machine();
+    fit_beside(header, file_bytes, settings, 0)
+}
+
+/// As [`fit_of`], where this many bytes of what counts as available are in use: files that other models map.
+pub(crate) fn fit_beside(header: &ModelHeader, file_bytes: u64, settings: &EngineSettings, mapped: u64) -> Fit {
+    let mut machine = machine();
+    machine.available_bytes = machine.available_bytes.saturating_sub(mapped);
     let repack = settings.repack && saved_without_repacking(header, settings, file_bytes, &machine).is_none();
     Fit::predict(header, &EngineSettings { repack, ..settings.clone() }, file_bytes, &machine)
 }

@@ -73,6 +73,7 @@ fn committed_types_are_what_rust_says() {
     all.visit::<api::DuelRequest>();
     all.visit::<api::Duel>();
     all.visit::<api::DuelRanking>();
+    all.visit::<api::ResidentModel>();
     let declarations: Vec<String> = all.found.into_values().collect();
     let text = format!(
         "// Generated from the Rust types by crates/app/tests/typescript.rs. Do not edit: run\n// UPDATE_TYPES=1 cargo test --workspace --test typescript\n\n{}",

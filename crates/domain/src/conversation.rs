@@ -4,7 +4,7 @@
 //! *head* is the last message of the path that is in view.
 
 use crate::error::ErrorReport;
-use crate::generate::{Generation, Message, Role, Sampling, StopReason};
+use crate::generate::{Generation, Message, Role, Sampling, Speculation, StopReason};
 use crate::provider::{Cost, TokenUsage};
 use crate::route::Decision;
 use crate::run::id;
@@ -129,6 +129,10 @@ pub struct Answer {
     /// Of an answer from a provider: whose, and what it cost.
     #[serde(default)]
     pub cloud: Option<CloudAnswer>,
+    /// Memory was short: the context was at most 2,048 tokens, its cache was quantized, and the answer at most 256 tokens.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub memory_safe: bool,
 }
 
 /// An answer that came from a provider.
@@ -169,6 +173,10 @@ pub struct AnswerFigures {
     pub mj_per_token: Option<f64>,
     /// Why it ended.
     pub stop: StopReason,
+    /// What guessing did, where it was on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub speculation: Option<Speculation>,
 }
 
 impl From<&Generation> for AnswerFigures {
@@ -184,6 +192,7 @@ impl From<&Generation> for AnswerFigures {
             decode_tps: span.filter(|s| *s > 0.0).map(|s| (times.len() - 1) as f64 / s),
             mj_per_token: None,
             stop: generation.stop,
+            speculation: generation.speculation,
         }
     }
 }

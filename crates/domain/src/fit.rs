@@ -168,7 +168,7 @@ impl Fit {
     ///            context = n_ctx rounded up to 256, shared by all sequences
     /// compute  = n_ubatch × (5·n_embd + 3·n_ff) × 4                       activations of a feed-forward layer
     ///          + n_ubatch × context × masks × 2                           attention masks, f16
-    ///          + n_seq_max × n_vocab × 4                                  one row of logits a sequence
+    ///          + rows × n_vocab × 4                                       one row of logits a sequence, and a guessed token
     ///          + n_ubatch × n_ff × 9/8                                    activations as the matrix kernels want them
     ///            without flash attention, if more, in place of the first two:
     ///            n_ubatch × (5·n_embd + 2·n_head·head_dim_k) × 4 + n_ubatch × context × (masks + n_head) × 4,
@@ -176,7 +176,7 @@ impl Fit {
     ///            masks = 2 with a sliding window, else 1
     /// baseline = 12.5 MB of libraries and 4.7 MB of the worker's own
     ///          + 150 × n_vocab + 108 × n_merges                           tokenizer
-    ///          + n_seq_max × n_vocab × (4 + 12)                           logits handed out, candidates of the sampler
+    ///          + rows × n_vocab × (4 + 12)                                logits handed out, candidates of the sampler
     ///          + 120 × context + 700 × n_batch                            cells of the KV cache, places in a batch
     /// ```
     ///
@@ -202,7 +202,7 @@ impl Fit {
             WORKER_OWN_BYTES,
             product(&[n_vocab, TOKEN_BYTES]),
             product(&[header.n_merges.into(), MERGE_BYTES]),
-            product(&[settings.n_seq_max.max(1).into(), n_vocab, OUTPUT_BYTES]),
+            product(&[logit_rows(settings), n_vocab, OUTPUT_BYTES]),
             product(&[context, CELL_BYTES]),
             product(&[u64::from(settings.n_batch).min(context), BATCH_TOKEN_BYTES]),
         ]);
@@ -387,7 +387,12 @@ fn compute_bytes(header: &ModelHeader, settings: &EngineSettings, context: u64) 
             (fused.max(sum(&attention)), kernels.max(product(&[n_ubatch, context, n_head, 2])))
         }
     };
-    sum(&[buffer, product(&[settings.n_seq_max.max(1).into(), header.n_vocab.into(), F32]), kernels])
+    sum(&[buffer, product(&[logit_rows(settings), header.n_vocab.into(), F32]), kernels])
+}
+
+/// Rows of logits that a decode can give.
+fn logit_rows(settings: &EngineSettings) -> u64 {
+    u64::from(settings.n_seq_max.max(1)) + u64::from(settings.draft_tokens)
 }
 
 fn product(factors: &[u64]) -> u64 {

@@ -198,6 +198,20 @@ pub struct Generation {
     pub token_at_ns: Vec<u64>,
     /// When the answer was complete.
     pub end_at_ns: u64,
+    /// What guessing did, where it was on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub speculation: Option<Speculation>,
+}
+
+/// Tokens that were guessed from the text so far and checked by the model, several in one decode. Without guessing an answer
+/// takes a decode a token; each accepted token saves one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Speculation {
+    /// Tokens guessed.
+    pub drafted_tokens: u32,
+    /// Of those, tokens that the model would have picked itself.
+    pub accepted_tokens: u32,
 }
 
 /// One sequence of a batch.

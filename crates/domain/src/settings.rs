@@ -84,6 +84,16 @@ pub struct EngineSettings {
     /// Let the CPU backend keep a second copy of the weights in a layout of its own: faster prefill, more memory.
     #[serde(default = "yes")]
     pub repack: bool,
+    /// Most tokens of an answer that are guessed from the text so far and checked at once; each has a row of logits of its
+    /// own. For chat alone: 0 wherever something is measured.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[ts(skip)]
+    pub draft_tokens: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// What llama.cpp did before there was a choice.
@@ -108,6 +118,7 @@ impl EngineSettings {
             use_mmap: true,
             n_gpu_layers: 0,
             repack: true,
+            draft_tokens: 0,
         }
     }
 }

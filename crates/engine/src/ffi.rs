@@ -322,8 +322,8 @@ impl Context {
             params.n_ubatch = settings.n_ubatch;
             params.n_seq_max = settings.n_seq_max;
             // One row of logits a sequence is all that generation needs. The default reserves a row for every token
-            // of a micro-batch: half a gigabyte for a vocabulary of 262,144.
-            params.n_outputs_max = settings.n_seq_max;
+            // of a micro-batch: half a gigabyte for a vocabulary of 262,144. Guessed tokens need one each to be checked.
+            params.n_outputs_max = settings.n_seq_max + settings.draft_tokens;
             params.n_threads = i32::try_from(settings.n_threads).unwrap_or(1);
             params.n_threads_batch = i32::try_from(settings.n_threads_batch).unwrap_or(1);
             params.flash_attn_type = match settings.flash_attention {
@@ -419,6 +419,21 @@ impl Context {
         }
     }
 
+    /// Whether the last tokens can be taken back: a recurrent state cannot be.
+    pub(crate) fn can_take_back(&self) -> bool {
+        let model = self.model.raw.as_ptr();
+        // SAFETY: the model is alive.
+        unsafe { !sys::llama_model_is_recurrent(model) && !sys::llama_model_is_hybrid(model) }
+    }
+
+    /// Takes back the tokens of the last batch from position `from` on. A sliding window allows this, too: a batch only
+    /// overwrites what no position in it or behind it sees.
+    pub(crate) fn take_back(&mut self, from: usize) -> bool {
+        let from = i32::try_from(from).unwrap_or(i32::MAX);
+        // SAFETY: the context is alive.
+        unsafe { sys::llama_memory_seq_rm(sys::llama_get_memory(self.raw.as_ptr()), 0, from, -1) }
+    }
+
     /// Writes sequence 0 and the tokens that it came from to a file. Gives the bytes written, 0 on failure.
     pub(crate) fn save_sequence(&self, path: &CStr, tokens: &[Token]) -> usize {
         // SAFETY: the context is alive, the path ends in NUL, and the tokens are as many as is said.
@@ -456,6 +471,11 @@ impl Context {
     /// Tokens in the batch.
     pub(crate) fn batch_len(&self) -> usize {
         usize::try_from(self.batch.n_tokens).unwrap_or(0)
+    }
+
+    /// Most tokens of a batch.
+    pub(crate) fn batch_capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Whether the batch can take another token.

@@ -1,6 +1,7 @@
 //! One prompt, one answer.
 
 use crate::ffi::{Context, Sampler, Token};
+use crate::speculate::Guesses;
 use crate::text::{Reasoning, TextStream};
 use crate::{EngineError, LoadedModel, decode_error, nanos};
 use pocketbench_domain::generate::{GenerateRequest, Generation, Limits, Sampling, StopReason};
@@ -111,6 +112,7 @@ impl LoadedModel {
         let last = self.context.batch_len() - 1;
         let before_sample = nanos(start);
         let mut token = picker.pick(&mut self.context, last)?;
+        let mut guesses = self.guesses(&picker);
         let mut at = nanos(start);
         let first_sample_ns = at - before_sample;
 
@@ -134,16 +136,22 @@ impl LoadedModel {
             if token_at_ns.len() >= request.limits.max_tokens as usize {
                 break StopReason::MaxTokens;
             }
-            if self.cached.len() >= n_ctx {
-                break StopReason::ContextFull;
-            }
             if self.cancelled() {
                 break StopReason::Cancelled;
             }
-            self.context.batch_clear();
-            self.context.batch_add(token, self.cached.len(), 0..1, true);
-            match self.context.decode().map_err(decode_error) {
-                Ok(()) => self.cached.push(token),
+            if let Some(next) = guesses.as_mut().and_then(Guesses::next_checked) {
+                token = next;
+                continue;
+            }
+            if self.cached.len() >= n_ctx {
+                break StopReason::ContextFull;
+            }
+            let next = match &mut guesses {
+                Some(guesses) => self.decode_with_guesses(token, guesses, &mut picker),
+                None => self.decode_one(token).and_then(|()| picker.pick(&mut self.context, 0)),
+            };
+            token = match next {
+                Ok(next) => next,
                 Err(EngineError::Cancelled) => {
                     self.forget();
                     break StopReason::Cancelled;
@@ -152,8 +160,7 @@ impl LoadedModel {
                     self.forget();
                     return Err(error);
                 }
-            }
-            token = picker.pick(&mut self.context, 0)?;
+            };
             at = nanos(start);
         };
         Ok(Generation {
@@ -170,7 +177,17 @@ impl LoadedModel {
             first_sample_ns,
             token_at_ns,
             end_at_ns: nanos(start),
+            speculation: guesses.map(|guesses| guesses.figures),
         })
+    }
+
+    /// Decodes a token behind what the KV cache holds.
+    fn decode_one(&mut self, token: Token) -> Result<(), EngineError> {
+        self.context.batch_clear();
+        self.context.batch_add(token, self.cached.len(), 0..1, true);
+        self.context.decode().map_err(decode_error)?;
+        self.cached.push(token);
+        Ok(())
     }
 
     /// Forgets what the KV cache holds.

@@ -8,6 +8,7 @@ mod error;
 mod ffi;
 mod generate;
 pub mod log;
+mod speculate;
 mod state;
 mod synthetic;
 mod template;

@@ -131,6 +131,58 @@ fn a_saved_cache_is_read_back_by_another_process_of_the_same_settings_and_by_no_
 }
 
 #[test]
+fn guessed_tokens_change_nothing_but_the_number_of_decodes() {
+    let _alone = alone();
+    let story = "The lighthouse keeper climbed the stairs every evening and lit the lamp. ";
+    // The longer text is more than Gemma's sliding window of 512 tokens.
+    for (path, times) in [(smollm2(), 6), (gemma3(), 44)] {
+        let mut plain = load(&path, &settings());
+        let mut guessing = load(&path, &EngineSettings { draft_tokens: 8, ..settings() });
+        let mut request = ask(Prompt::Raw(story.repeat(times)), 60);
+        request.limits.ignore_eos = true;
+        request.reuse_prefix = true;
+        let expected = plain.generate(&request, |_, _| ()).unwrap();
+        let mut heard = Vec::new();
+        let answer = guessing.generate(&request, |text, at| heard.push((text.to_owned(), at))).unwrap();
+        assert_eq!(answer.text, expected.text, "{path}");
+        assert_eq!((answer.generated_tokens, answer.stop), (60, StopReason::MaxTokens));
+        assert!(heard.len() == 60 && heard.is_sorted_by_key(|(_, at)| *at), "every token is told");
+        assert_eq!(expected.speculation, None);
+        let figures = answer.speculation.expect("it was on");
+        assert!(figures.accepted_tokens > 20 && figures.accepted_tokens <= figures.drafted_tokens, "{figures:?}");
+
+        // The cache holds what was said and nothing else: going on from there gives the same as from scratch.
+        let more = format!("{}{} Then one day", story.repeat(times), expected.text);
+        request.prompt = Prompt::Raw(more);
+        request.limits.max_tokens = 12;
+        let went_on = guessing.generate(&request, |_, _| ()).unwrap();
+        assert!(went_on.reused_tokens >= answer.prompt_tokens, "{went_on:?}");
+        assert_eq!(went_on.text, plain.generate(&request, |_, _| ()).unwrap().text, "{path}");
+
+        request.sampling.temperature = 0.7;
+        assert_eq!(guessing.generate(&request, |_, _| ()).unwrap().speculation, None, "only greedy answers");
+    }
+}
+
+#[test]
+fn guessing_ends_where_the_context_does() {
+    let _alone = alone();
+    let small = EngineSettings { draft_tokens: 8, ..EngineSettings::new(256, 2) };
+    let mut model = load(&smollm2(), &small);
+    let mut request = ask(Prompt::Raw("one two three four five six seven eight. ".repeat(24)), 400);
+    request.limits.ignore_eos = true;
+    let answer = model.generate(&request, |_, _| ()).unwrap();
+    assert_eq!(answer.stop, StopReason::ContextFull);
+    // The last token was picked and needs no place any more.
+    assert_eq!(answer.prompt_tokens + answer.generated_tokens, 256 + 1);
+    let word = answer.text.split_whitespace().next_back().expect("words").to_owned();
+    request.limits.stop = vec![word.clone()];
+    let stopped = model.generate(&request, |_, _| ()).unwrap();
+    assert_eq!(stopped.stop, StopReason::StopText);
+    assert!(!stopped.text.contains(&word), "{word}");
+}
+
+#[test]
 fn a_base_model_without_template_continues_plain_text() {
     let _alone = alone();
     let mut model = load(&gemma3(), &settings());

@@ -26,7 +26,7 @@ pub struct ConversationHit {
 const COLUMNS: &str = "c.id, c.title, c.pinned, c.created_at_ns, c.updated_at_ns, c.settings, c.head";
 pub(crate) const LATEST: &str =
     "SELECT id, title, pinned, created_at_ns, updated_at_ns, settings, head FROM conversations
-     WHERE deleted_at_ns IS NULL ORDER BY pinned DESC, updated_at_ns DESC, id DESC LIMIT ? OFFSET ?";
+     WHERE deleted_at_ns IS NULL AND duel = 0 ORDER BY pinned DESC, updated_at_ns DESC, id DESC LIMIT ? OFFSET ?";
 
 fn read(row: &SqliteRow) -> Result<Conversation, StoreError> {
     Ok(Conversation {
@@ -67,7 +67,7 @@ impl Store {
     /// Stores a new conversation.
     pub async fn insert_conversation(&self, conversation: &Conversation) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        insert(&mut transaction, conversation).await?;
+        insert(&mut transaction, conversation, false).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Store {
         messages: &[ChatMessage],
     ) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        insert(&mut transaction, conversation).await?;
+        insert(&mut transaction, conversation, false).await?;
         for message in messages {
             insert_message(&mut transaction, message).await?;
         }
@@ -94,7 +94,8 @@ impl Store {
         read(&row.ok_or_else(|| missing(id))?)
     }
 
-    /// Conversations, pinned ones first, then the latest.
+    /// Conversations, pinned ones first, then the latest. Those that are duels have a list of their own, and searches do not
+    /// look into them.
     pub async fn conversations(&self, limit: u32, offset: u32) -> Result<Vec<Conversation>, StoreError> {
         let rows = sqlx::query(LATEST).bind(limit).bind(offset).fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
@@ -110,7 +111,7 @@ impl Store {
                                ORDER BY rowid DESC LIMIT {MOST_HITS})
                  SELECT {COLUMNS}, max(m.place) AS place, m.content
                  FROM hits JOIN messages AS m ON m.place = hits.place JOIN conversations AS c ON c.id = m.conversation_id
-                 WHERE c.deleted_at_ns IS NULL GROUP BY c.id"
+                 WHERE c.deleted_at_ns IS NULL AND c.duel = 0 GROUP BY c.id"
             );
             for row in sqlx::query(AssertSqlSafe(sql)).bind(phrases).fetch_all(&self.readers).await? {
                 let excerpt = Some(around(row.try_get("content")?, text));
@@ -122,7 +123,7 @@ impl Store {
         if !escaped.is_empty() {
             let sql = format!(
                 "SELECT {COLUMNS} FROM conversations AS c
-                 WHERE c.deleted_at_ns IS NULL AND c.title LIKE ? ESCAPE '\\' ORDER BY c.updated_at_ns DESC LIMIT ?"
+                 WHERE c.deleted_at_ns IS NULL AND c.duel = 0 AND c.title LIKE ? ESCAPE '\\' ORDER BY c.updated_at_ns DESC LIMIT ?"
             );
             let rows = sqlx::query(AssertSqlSafe(sql)).bind(format!("%{escaped}%")).bind(limit);
             for row in rows.fetch_all(&self.readers).await? {
@@ -268,10 +269,14 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, conversation: &Conversation) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    conversation: &Conversation,
+    duel: bool,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO conversations (id, title, pinned, created_at_ns, updated_at_ns, settings, head)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO conversations (id, title, pinned, created_at_ns, updated_at_ns, settings, head, duel)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(conversation.id.0)
     .bind(&conversation.title)
@@ -280,12 +285,13 @@ async fn insert(connection: &mut SqliteConnection, conversation: &Conversation) 
     .bind(time(conversation.updated_at)?)
     .bind(json(&conversation.settings)?)
     .bind(conversation.head.map(|head| head.0))
+    .bind(duel)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn insert_message(connection: &mut SqliteConnection, message: &ChatMessage) -> Result<(), StoreError> {
+pub(crate) async fn insert_message(connection: &mut SqliteConnection, message: &ChatMessage) -> Result<(), StoreError> {
     let place: i64 = sqlx::query_scalar(
         "INSERT INTO messages (id, conversation_id, parent, role, content, pinned, created_at_ns, state, answer, failure)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING place",

@@ -13,6 +13,7 @@ mod cells;
 mod codec;
 mod conversations;
 mod devices;
+mod duels;
 mod error;
 mod jobs;
 mod kv_states;
@@ -31,6 +32,7 @@ mod tests;
 mod tunings;
 
 pub use conversations::ConversationHit;
+pub use duels::DuelRow;
 pub use error::StoreError;
 pub use jobs::LOG_TAIL_LINES;
 pub use kv_states::KvState;

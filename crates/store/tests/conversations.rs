@@ -63,6 +63,7 @@ async fn a_conversation_comes_back_as_it_was() {
         dropped_turns: 2,
         decision: None,
         cloud: None,
+        memory_safe: false,
     });
     store.insert_message(&answer).await.unwrap();
     store.write_message(answer.id, "In the").await.unwrap();
@@ -192,8 +193,15 @@ async fn what_an_answer_cost_is_kept_once_whatever_becomes_of_it() {
             cost,
         };
         let model = "m".to_owned();
-        let of =
-            Answer { model, model_sha256: None, figures: None, dropped_turns: 0, decision: None, cloud: Some(cloud) };
+        let of = Answer {
+            model,
+            model_sha256: None,
+            figures: None,
+            dropped_turns: 0,
+            decision: None,
+            cloud: Some(cloud),
+            memory_safe: false,
+        };
         let writing = message(n, &talk, None, Role::Assistant, "");
         ChatMessage { state: MessageState::Writing, answer: Some(of), ..writing }
     };

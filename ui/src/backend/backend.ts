@@ -33,6 +33,7 @@ import type {
   ProviderEntry,
   ProviderPreset,
   ProviderRequest,
+  ResidentModel,
   RunRequest,
   RunResult,
   RunSummary,
@@ -160,6 +161,10 @@ export interface Backend {
   duelRanking(): Promise<DuelRanking>
   /** The latest first. */
   duels(limit: number): Promise<Duel[]>
+  /** The models that chat keeps loaded, those that are answering first. */
+  residentModels(): Promise<ResidentModel[]>
+  /** Unloads those that nobody is talking to. */
+  unloadModels(): Promise<void>
   /** Calls the listener for every event from now on. Resolves, once events flow, to a function that ends it. */
   subscribe(listener: (event: AppEvent) => void): Promise<() => void>
 }

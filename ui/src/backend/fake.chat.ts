@@ -63,6 +63,8 @@ type Chat = Pick<
   | 'voteDuel'
   | 'duelRanking'
   | 'duels'
+  | 'residentModels'
+  | 'unloadModels'
 >
 
 export function createFakeChat(world: World): Chat {
@@ -493,5 +495,7 @@ export function createFakeChat(world: World): Chat {
       }),
     duelRanking: () => answer(() => ranking),
     duels: (limit) => answer(() => duels.slice(0, limit)),
+    residentModels: () => answer(() => []),
+    unloadModels: () => answer(() => undefined),
   }
 }

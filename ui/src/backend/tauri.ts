@@ -81,6 +81,8 @@ export const tauriBackend: Backend = {
   voteDuel: (question, vote) => invoke('vote_duel', { question, vote }),
   duelRanking: () => invoke('duel_ranking'),
   duels: (limit) => invoke('duels', { limit }),
+  residentModels: () => invoke('resident_models'),
+  unloadModels: () => invoke('unload_models'),
 
   async exportRun(runId, format) {
     const extension = extensions[format]

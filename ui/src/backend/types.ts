@@ -28,7 +28,11 @@ decision: RouteDecision | null,
 /**
  * Of an answer from a provider: whose, and what it cost.
  */
-cloud: CloudAnswer | null, };
+cloud: CloudAnswer | null, 
+/**
+ * Memory was short: the context was at most 2,048 tokens, its cache was quantized, and the answer at most 256 tokens.
+ */
+memory_safe?: boolean, };
 
 /**
  * Who is to answer a question.
@@ -70,7 +74,11 @@ mj_per_token: number | null,
 /**
  * Why it ended.
  */
-stop: StopReason, };
+stop: StopReason, 
+/**
+ * What guessing did, where it was on.
+ */
+speculation?: Speculation, };
 
 /**
  * What the app tells a front end without being asked.
@@ -3177,6 +3185,43 @@ lower_by_percent: number,
 agrees: boolean, };
 
 /**
+ * A model that chat keeps loaded.
+ */
+export type ResidentModel = { 
+/**
+ * Its name for people.
+ */
+model: string, 
+/**
+ * Where its file lies.
+ */
+path: string, 
+/**
+ * Bytes of weights, KV cache and scratch space, as llama.cpp accounts for them. 0 while it is being loaded.
+ */
+bytes: number, 
+/**
+ * When it was loaded.
+ */
+since: string, 
+/**
+ * Seconds since its last answer; absent while it is answering or being loaded.
+ */
+idle_s: number | null, 
+/**
+ * Seconds until it is unloaded, if nobody talks to it and memory does not run short before.
+ */
+will_unload_in_s: number | null, 
+/**
+ * The last wait for a first token of this model when it was not loaded yet, in ms: start of the worker, load, prompt.
+ */
+cold_start_ms: number | null, 
+/**
+ * Loaded with a smaller context and a smaller cache, because memory was short or because that was asked for.
+ */
+memory_safe: boolean, };
+
+/**
  * Who says a message.
  */
 export type Role = "system" | "user" | "assistant";
@@ -4168,6 +4213,20 @@ saved_bytes: number, };
  * How bad a flag is.
  */
 export type Severity = "amber" | "red";
+
+/**
+ * Tokens that were guessed from the text so far and checked by the model, several in one decode. Without guessing an answer
+ * takes a decode a token; each accepted token saves one.
+ */
+export type Speculation = { 
+/**
+ * Tokens guessed.
+ */
+drafted_tokens: number, 
+/**
+ * Of those, tokens that the model would have picked itself.
+ */
+accepted_tokens: number, };
 
 /**
  * Decode speed to expect, from the memory bandwidth of this device and the bytes that one token reads.

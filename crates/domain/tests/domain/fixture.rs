@@ -92,6 +92,7 @@ pub(crate) fn generation(tps: f64, ttft_ms: f64, tokens: u32, stop: StopReason) 
         prefill_ns: nanoseconds(ttft_ms / 2e3),
         first_sample_ns: 10_000,
         end_at_ns: token_at_ns.last().copied().unwrap_or(0) + 1_000_000,
+        speculation: None,
         token_at_ns,
     })
 }

@@ -5,6 +5,7 @@ mod cold_start;
 mod compare;
 mod conditions;
 mod conversation;
+mod duel;
 mod fit;
 mod fixture;
 mod format;

@@ -257,6 +257,7 @@ pub fn generation(end_at_ns: u64) -> Measured {
         first_sample_ns: 50_000,
         token_at_ns: vec![30_053_000, 42_000_001, 55_000_002, end_at_ns],
         end_at_ns,
+        speculation: None,
     })
 }
 

@@ -134,7 +134,8 @@ CREATE TABLE conversations (
     updated_at_ns INTEGER NOT NULL,
     settings      TEXT NOT NULL CHECK (json_valid(settings)), -- ChatSettings
     head          BLOB CHECK (length(head) = 16),             -- a message; it may be gone after a damaged import
-    deleted_at_ns INTEGER                                     -- deleted, but it can still be brought back
+    deleted_at_ns INTEGER,                                    -- deleted, but it can still be brought back
+    duel          INTEGER NOT NULL DEFAULT 0 CHECK (duel IN (0, 1)) -- a question to two models: not in the list
 ) STRICT;
 CREATE TABLE messages (
     place           INTEGER PRIMARY KEY, -- the number by which the full-text index knows it
@@ -169,11 +170,25 @@ CREATE TABLE spending (
     nanos      INTEGER CHECK (nanos >= 0),        -- billionths of the currency's unit
     CHECK ((currency IS NULL) = (nanos IS NULL))
 ) STRICT;
-INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 17:20:46', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 3394690);
-INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 17:20:46', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 2351388);
-INSERT INTO _sqlx_migrations VALUES (3, 'instrument', '2026-11-24 17:20:46', 1, X'FED041E92CFA4F310BF08DB5A39D5700702ED67AC7912094483F0B9E6C596901E400FB1C8B98AC5ECDBF693EF49B4E48', 12276223);
-INSERT INTO _sqlx_migrations VALUES (4, 'providers', '2026-11-24 17:20:46', 1, X'BE071B103CDCF88E2B35F2DC78890A0881A629B7ADE6683A35B83731BFCB1F02ABF928357A61F07BDDFDF8EB233EA471', 1661982);
-INSERT INTO _sqlx_migrations VALUES (5, 'conversations', '2026-11-24 17:20:46', 1, X'14F01BDE3DBFC275EAC631FE329126B3A7B317DA951F1971D4C037E8E9434594E65ECEECC127F579704B33FE1F001C8A', 5825336);
+CREATE TABLE duels (
+    question        BLOB PRIMARY KEY CHECK (length(question) = 16),
+    conversation_id BLOB NOT NULL UNIQUE REFERENCES conversations (id) ON DELETE CASCADE,
+    left_sha256     TEXT NOT NULL,
+    left_model      TEXT NOT NULL,
+    right_sha256    TEXT NOT NULL,
+    right_model     TEXT NOT NULL,
+    blind           INTEGER NOT NULL CHECK (blind IN (0, 1)),
+    begun_at_ns     INTEGER NOT NULL,
+    vote            TEXT CHECK (vote IN ('left', 'right', 'tie', 'both_bad')),
+    voted_at_ns     INTEGER,
+    CHECK (left_sha256 <> right_sha256),
+    CHECK ((vote IS NULL) = (voted_at_ns IS NULL))
+) STRICT;
+INSERT INTO _sqlx_migrations VALUES (1, 'first schema', '2026-11-24 18:15:37', 1, X'E92EA7D1D3552B91784DB96DC94C0EC85244F5475EC98EBB01A565E3DF20F610CCB91BFA20BF606EAFE96E51C1FC9FAA', 2887305);
+INSERT INTO _sqlx_migrations VALUES (2, 'models', '2026-11-24 18:15:37', 1, X'DDE274F1811CB3690DD972B2039A298E619DB3C10D85812DD54B3C131BE2AEA24897C899C22B76BBBC14827622EBDB0D', 2013445);
+INSERT INTO _sqlx_migrations VALUES (3, 'instrument', '2026-11-24 18:15:37', 1, X'FED041E92CFA4F310BF08DB5A39D5700702ED67AC7912094483F0B9E6C596901E400FB1C8B98AC5ECDBF693EF49B4E48', 10406501);
+INSERT INTO _sqlx_migrations VALUES (4, 'providers', '2026-11-24 18:15:37', 1, X'BE071B103CDCF88E2B35F2DC78890A0881A629B7ADE6683A35B83731BFCB1F02ABF928357A61F07BDDFDF8EB233EA471', 3971308);
+INSERT INTO _sqlx_migrations VALUES (5, 'conversations', '2026-11-24 18:15:37', 1, X'F763339269D00C1AA1027CA466C9027071CE3DCE400C0838C40D28572768981D905917ADDE61BCD50CBFB2F17515119D', 3945910);
 INSERT INTO devices VALUES ('fp-bench', 1750004096123456789, 1750004096123456789, '{"fingerprint":"fp-bench","name":"bench","os":"Debian GNU/Linux 12","kernel":"6.1.0","arch":"x86_64","cpu":"Example CPU","physical_cores":4,"logical_cores":8,"core_clusters":[],"cache_bytes":null,"cpu_features":["avx2","fma"],"virtual_machine":false,"ram_bytes":17179869184,"ram_available_bytes":9663676416,"swap_bytes":0,"storage_free_bytes":null,"battery":{"percent":81.5,"charging":true}}');
 INSERT INTO models VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 98362432, '{"architecture":"llama","name":"SmolLM2","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"n_ff":0,"n_merges":0,"parts":0,"tensor_types":[],"embedding_bytes":0,"embedding_type":"","tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
 INSERT INTO models VALUES ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 98362432, '{"architecture":"llama","name":"Gemma 3","quantization":"Q4_1","license":"apache-2.0","n_params":134515008,"tensor_bytes":96000000,"n_ctx_train":8192,"n_layer":2,"n_embd":576,"n_head":9,"n_head_kv":[3,3],"head_dim_k":64,"head_dim_v":64,"sliding_window":null,"n_vocab":49152,"has_chat_template":true,"n_ff":0,"n_merges":0,"parts":0,"tensor_types":[],"embedding_bytes":0,"embedding_type":"","tied_embeddings":false,"n_expert":0,"n_expert_used":0,"expert_bytes":0}');
@@ -247,7 +262,8 @@ WHEN EXISTS (SELECT 1 FROM sessions WHERE run_id = OLD.id)
 BEGIN
     SELECT RAISE(ABORT, 'the settings of a run cannot change once a model was loaded');
 END;
-CREATE INDEX conversations_by_time ON conversations (pinned DESC, updated_at_ns DESC, id DESC) WHERE deleted_at_ns IS NULL;
+CREATE INDEX conversations_by_time ON conversations (pinned DESC, updated_at_ns DESC, id DESC)
+    WHERE deleted_at_ns IS NULL AND duel = 0;
 CREATE INDEX messages_of_conversation ON messages (conversation_id, created_at_ns, id);
 CREATE INDEX messages_in_work ON messages (state) WHERE state = 'writing';
 CREATE TRIGGER words_go_with_their_message AFTER DELETE ON messages
@@ -255,3 +271,4 @@ BEGIN
     DELETE FROM message_words WHERE rowid = OLD.place;
 END;
 CREATE INDEX spending_by_time ON spending (at_ns);
+CREATE INDEX duels_by_time ON duels (begun_at_ns DESC, question DESC);
