@@ -161,6 +161,19 @@ test('an answer that means no good stays text', async ({ page }) => {
   expect(page.context().pages()).toHaveLength(1)
 })
 
+test('10 MB in one line are drawn in part, and the rest on demand', async ({ page }) => {
+  await open(page, '#/chat/new')
+  await say(page, 'Write 10 MB in one line.')
+  const answer = messages(page).last()
+  await expect(answer).toHaveAttribute('data-state', 'complete')
+  const drawn = () => answer.getByTestId('words').evaluate((element) => (element.textContent ?? '').length)
+  expect(await drawn()).toBeLessThan(250_000)
+  await answer.getByTestId('show-more').click()
+  await expect.poll(drawn).toBeGreaterThan(390_000)
+  await say(page, 'Why is the sky blue?')
+  await expect(messages(page).last().getByTestId('words')).toContainText('Sunlight')
+})
+
 test('formulas are typeset, reasoning is folded, a link says where it leads', async ({ page }) => {
   await open(page, id(6))
   await expect(page.locator('math').first()).toBeVisible()

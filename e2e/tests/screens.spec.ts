@@ -410,6 +410,10 @@ for (const [name, hash, query, shows] of [
   ['run-cooling', run, 'scenario=cooling&hold=6', '[data-testid=cooling]'],
   ['result-sustained', result, 'scenario=sustained', '[data-testid=chart-curve] svg'],
   ['result-sweep', result, 'scenario=sweep', '[data-testid=chart-memory] svg'],
+  ['conversation', chat(4), '', 'math'],
+  ['conversation-new', '#/chat/new', '', '[data-testid=composer]'],
+  ['duel', '#/chat/duel', '', '[data-testid=ranking]'],
+  ['chat-settings', chatSettings, '', '[data-testid=chat-options]'],
 ] as const) {
   for (const language of ['es', 'zh-CN']) {
     test(`${name} in ${language} @shots`, async ({ page }, { project }) => {
