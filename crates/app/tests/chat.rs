@@ -182,6 +182,9 @@ async fn an_answer_can_be_stopped_and_keeps_its_words() {
     }
     let kept = messages(&app, talk.id).await;
     assert!(kept.iter().any(|m| m.role == Role::Assistant && m.state == MessageState::Stopped));
+    // A short one: decoding on a machine that is busy takes its time.
+    let change = ConversationChange { settings: Some(settings()), ..ConversationChange::default() };
+    app.change_conversation(talk.id, change).await.unwrap();
     let next = ask(&app, say(&talk, "Thank you.")).await;
     assert_ne!(next.state, MessageState::Failed, "{:?}", next.failure);
 }
