@@ -419,7 +419,8 @@ fn free_memory_is_pressed_out_of_the_machine_and_reported() {
     let sweep = serde_json::json!({ "axis": "free_memory", "values": [leave] });
     let suite = suite_of(&home, "pressed", 256, 2, &tasks, &sweep);
     let output = home.run(&["bench", &smollm2(), "--suite", &suite, "--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = || [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text).into_owned()).join("\n");
+    assert!(output.status.success(), "{}: {}", output.status, said());
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let pressure = &document["result"]["pressure"];
     assert_eq!((&pressure["unpressed"], &pressure["steps"][0]["leave_free_bytes"]), (&0.into(), &leave.into()));

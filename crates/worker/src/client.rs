@@ -385,6 +385,14 @@ impl Worker {
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            // What it said last may still be on its way: the thread that reads it lets go of it at its end. A process that
+            // it left behind could hold the pipe open for ever.
+            for _ in 0..100 {
+                if Arc::strong_count(&self.stderr) == 1 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
         exit.stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         WorkerError::Exited(exit)
