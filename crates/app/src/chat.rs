@@ -197,18 +197,7 @@ impl App {
                 old.ok_or_else(|| ErrorReport::new(ErrorCode::NotFound, "the message to change is gone"))?.parent
             }
         };
-        let question = ChatMessage {
-            id: MessageId(new_id()),
-            conversation_id,
-            parent,
-            role: Role::User,
-            content: text,
-            pinned: false,
-            created_at: now(),
-            state: MessageState::Complete,
-            answer: None,
-            failure: None,
-        };
+        let question = question_of(conversation_id, parent, text);
         let mut path = path(&messages, parent);
         path.push(&question);
         let plan = self.plan(&conversation, &messages, &path, by, Tried::default()).await?;
@@ -281,7 +270,7 @@ impl App {
         let mut settings = conversation.settings.clone();
         resident.limit(&mut settings);
         let mut path: Vec<ChatMessage> = path(&messages, conversation.head).into_iter().cloned().collect();
-        path.push(draft_of(&conversation, draft));
+        path.push(question_of(id, conversation.head, draft.to_owned()));
         let path: Vec<&ChatMessage> = path.iter().collect();
         let stop = CancellationToken::new();
         let counted = fit_context(resident, &path, &settings, &stop).await;
@@ -410,12 +399,10 @@ impl App {
         Plan { who, decision }: Plan,
     ) -> Result<ChatMessage> {
         let (of, at_most) = match &who {
-            Who::Here(model) => (answer_of(model, decision), Cost::Free),
+            Who::Here(model) => (answer_here_of(model, decision), Cost::Free),
             Who::There(target) => {
-                let (model, cloud) = (target.model.clone(), Some(target.answer()));
-                let decision = Some(decision);
-                let (model_sha256, figures, dropped_turns, memory_safe) = (None, None, 0, false);
-                let of = Answer { model, model_sha256, figures, dropped_turns, decision, cloud, memory_safe };
+                let mut of = answer_of(target.model.clone(), None, decision);
+                of.cloud = Some(target.answer());
                 (of, target.at_most.clone())
             }
         };
@@ -689,10 +676,14 @@ impl App {
 }
 
 /// Of an answer of the local model that has not come yet.
-pub(crate) fn answer_of(model: &ModelRef, decision: Decision) -> Answer {
+pub(crate) fn answer_here_of(model: &ModelRef, decision: Decision) -> Answer {
+    answer_of(model.label(), Some(model.sha256.clone()), decision)
+}
+
+fn answer_of(model: String, model_sha256: Option<String>, decision: Decision) -> Answer {
     Answer {
-        model: model.label(),
-        model_sha256: Some(model.sha256.clone()),
+        model,
+        model_sha256,
         figures: None,
         dropped_turns: 0,
         decision: Some(decision),
@@ -709,13 +700,14 @@ pub(crate) fn refuse_text(text: &str) -> Result<()> {
     Ok(())
 }
 
-fn draft_of(conversation: &Conversation, draft: &str) -> ChatMessage {
+/// A question as it is asked now.
+pub(crate) fn question_of(conversation_id: ConversationId, parent: Option<MessageId>, content: String) -> ChatMessage {
     ChatMessage {
         id: MessageId(new_id()),
-        conversation_id: conversation.id,
-        parent: conversation.head,
+        conversation_id,
+        parent,
         role: Role::User,
-        content: draft.to_owned(),
+        content,
         pinned: false,
         created_at: now(),
         state: MessageState::Complete,

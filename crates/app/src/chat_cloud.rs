@@ -96,7 +96,7 @@ impl App {
             Ok(plan) => {
                 let Who::Here(model) = plan.who else { return Err(report) };
                 tracing::info!(code = ?report.code, "the cloud failed, the local model answers");
-                answer.answer = Some(crate::chat::answer_of(&model, plan.decision));
+                answer.answer = Some(crate::chat::answer_here_of(&model, plan.decision));
                 self.answer_here(conversation, answer, &model, stop, on_text).await
             }
             Err(_) => Err(report),

@@ -5,12 +5,11 @@
 //! figures, by which a model can be known. The store knows it all along.
 
 use crate::api::{Duel, DuelRanking, DuelRequest};
-use crate::chat::refuse_text;
+use crate::chat::{question_of, refuse_text};
 use crate::chat_route::{Plan, Who};
 use crate::{App, Result, new_id, now};
 use pocketbench_domain::conversation::{ChatMessage, Conversation, ConversationId, MessageId, MessageState, title_of};
 use pocketbench_domain::duel::{Contender, Vote, ranking};
-use pocketbench_domain::generate::Role;
 use pocketbench_domain::route::{Policy, Situation, decide};
 use pocketbench_domain::{ErrorCode, ErrorReport};
 use pocketbench_store::DuelRow;
@@ -35,8 +34,10 @@ impl App {
             std::mem::swap(&mut left, &mut right);
         }
         settings.model = None;
-        let (conversation_id, question_id, at) = (ConversationId(new_id()), MessageId(new_id()), now());
+        let conversation_id = ConversationId(new_id());
         let title = title_of(&text);
+        let question = question_of(conversation_id, None, text);
+        let (question_id, at) = (question.id, question.created_at);
         let conversation = Conversation {
             id: conversation_id,
             title,
@@ -45,18 +46,6 @@ impl App {
             updated_at: at,
             settings,
             head: Some(question_id),
-        };
-        let question = ChatMessage {
-            id: question_id,
-            conversation_id,
-            parent: None,
-            role: Role::User,
-            content: text,
-            pinned: false,
-            created_at: at,
-            state: MessageState::Complete,
-            answer: None,
-            failure: None,
         };
         let models = [&left, &right].map(|model| Contender { sha256: model.sha256.clone(), label: model.label() });
         let row = DuelRow { question: question_id, conversation_id, models, blind, vote: None };

@@ -1,30 +1,20 @@
 //! Conversations with a real model, and with workers that misbehave.
 
+mod common;
+
+use pocketbench_app_core::App;
 use pocketbench_app_core::api::{AnswerBy, AppEvent, ChatUpdate, ConversationChange, ConversationFormat, SendRequest};
 use pocketbench_app_core::domain::conversation::{
     ChatMessage, ChatSettings, Conversation, ConversationId, MessageState,
 };
 use pocketbench_app_core::domain::generate::{Role, Sampling, StopReason};
 use pocketbench_app_core::domain::{ErrorCode, ErrorReport};
-use pocketbench_app_core::{App, Config, Launch};
 use pocketbench_testkit::smollm2;
 use std::path::Path;
 use std::time::Duration;
 
 async fn open(folder: &Path) -> App {
-    let mut config = Config::new("test", None, Launch::InProcess);
-    config.data_folder = folder.to_path_buf();
-    config.models_folder = folder.join("models");
-    // The one before is gone when its last task has ended, which is a moment after its last event.
-    for _ in 0..500 {
-        match App::open(config.clone()).await {
-            Err(error) if error.code == ErrorCode::AlreadyRunning => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            opened => return opened.unwrap(),
-        }
-    }
-    panic!("the app before does not end")
+    common::open(common::config(folder)).await
 }
 
 fn settings() -> ChatSettings {

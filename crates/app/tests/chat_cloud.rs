@@ -1,5 +1,7 @@
 //! Conversations that a provider takes part in: a real one in all but its words, on this machine, and badly behaved.
 
+mod common;
+
 use pocketbench_app_core::api::{
     AnswerBy, AppEvent, ChatOptions, ChatUpdate, ConversationFormat, OwnPrice, ProviderRequest, SendRequest,
 };
@@ -8,7 +10,7 @@ use pocketbench_app_core::domain::conversation::{ChatMessage, ChatSettings, Conv
 use pocketbench_app_core::domain::generate::Sampling;
 use pocketbench_app_core::domain::provider::{Budget, Cost, Money};
 use pocketbench_app_core::domain::route::{CloudProblem, Consent, Mode, Policy, Reason, Route, Rule, TaskKind};
-use pocketbench_app_core::{App, ClientOptions, Config, Launch};
+use pocketbench_app_core::{App, ClientOptions};
 use pocketbench_testkit::provider::{Asked, Provider, STREAM, Step, delta, end, good, json, thought, whole};
 use pocketbench_testkit::smollm2;
 use std::collections::HashMap;
@@ -21,9 +23,7 @@ const KEY: &str = "sk-test-0123456789abcdef";
 const MAX_LINE: usize = 32 << 10;
 
 async fn open(folder: &Path) -> App {
-    let mut config = Config::new("test", None, Launch::InProcess);
-    config.data_folder = folder.to_path_buf();
-    config.models_folder = folder.join("models");
+    let mut config = common::config(folder);
     config.keys_in_file = true;
     config.cloud = ClientOptions {
         first_token_timeout: Duration::from_secs(8),
@@ -33,16 +33,7 @@ async fn open(folder: &Path) -> App {
         breaker_failures: 0,
         ..ClientOptions::default()
     };
-    // The one before is gone when its last task has ended, which is a moment after its last event.
-    for _ in 0..500 {
-        match App::open(config.clone()).await {
-            Err(error) if error.code == ErrorCode::AlreadyRunning => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            opened => return opened.unwrap(),
-        }
-    }
-    panic!("the app before does not end")
+    common::open(config).await
 }
 
 /// An app that knows the provider with its price, and sends it everything in this mode.

@@ -1,5 +1,7 @@
 //! Side by side with real models, and what chat keeps loaded.
 
+mod common;
+
 use pocketbench_app_core::api::{
     AnswerBy, AppEvent, ChatOptions, ChatUpdate, Duel, DuelRequest, ResidentModel, SendRequest,
 };
@@ -7,25 +9,13 @@ use pocketbench_app_core::domain::ErrorCode;
 use pocketbench_app_core::domain::conversation::{ChatMessage, ChatSettings, MessageState};
 use pocketbench_app_core::domain::duel::Vote;
 use pocketbench_app_core::domain::generate::Sampling;
-use pocketbench_app_core::{App, Config, Events, Launch};
+use pocketbench_app_core::{App, Events};
 use pocketbench_testkit::{gemma3, smollm2};
 use std::path::Path;
 use std::time::Duration;
 
 async fn open(folder: &Path) -> App {
-    let mut config = Config::new("test", None, Launch::InProcess);
-    config.data_folder = folder.to_path_buf();
-    config.models_folder = folder.join("models");
-    // The one before is gone when its last task has ended.
-    for _ in 0..500 {
-        match App::open(config.clone()).await {
-            Err(error) if error.code == ErrorCode::AlreadyRunning => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            opened => return opened.unwrap(),
-        }
-    }
-    panic!("the app before does not end")
+    common::open(common::config(folder)).await
 }
 
 fn settings() -> ChatSettings {
